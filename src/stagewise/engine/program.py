@@ -1,0 +1,95 @@
+"""Many small models as one program: their losses and gradients over flat parameter vectors."""
+
+from collections.abc import Callable, Mapping
+from math import prod
+
+import torch
+from torch import Tensor
+from torch.func import grad_and_value, vmap
+from torch.fx.experimental.proxy_tensor import make_fx
+
+Shapes = Mapping[str, tuple[int, ...]]
+Losses = Callable[[Mapping[str, Tensor], Mapping[str, Tensor], Mapping[str, Tensor]], Tensor]
+
+
+def flatten(parameters: Mapping[str, Tensor], shapes: Shapes) -> Tensor:
+    """Tensors (row, ...) as one matrix (row, d), in the order of `shapes`."""
+    return torch.cat([parameters[name].reshape(-1, prod(shapes[name])) for name in shapes], dim=1)
+
+
+def unflatten(position: Tensor, shapes: Shapes) -> dict[str, Tensor]:
+    """The inverse of `flatten`: views of (..., d) as tensors (..., *shape)."""
+    sizes = [prod(shape) for shape in shapes.values()]
+    pieces = position.split(sizes, dim=-1)
+    return {
+        name: piece.unflatten(-1, shape) if shape else piece.squeeze(-1)
+        for (name, shape), piece in zip(shapes.items(), pieces, strict=True)
+    }
+
+
+class Program:
+    """Losses and gradients of many models at once.
+
+    The mapped gradient is traced once for each batch shape into a plain list of tensor
+    operations; running that list costs half of running the transformations again.
+    """
+
+    def __init__(
+        self, losses: Losses, shapes: Shapes, constants: Mapping[str, Tensor], *, rows: int
+    ) -> None:
+        self._losses = losses
+        self._shapes = shapes
+        self._constants = dict(constants)
+        self._rows = rows
+        self._traced: dict[tuple[object, ...], Callable[..., tuple[Tensor, Tensor]]] = {}
+
+    def _loss(
+        self, parameters: dict[str, Tensor], constants: dict[str, Tensor], batch: dict[str, Tensor]
+    ) -> Tensor:
+        losses = self._losses(parameters, constants, batch)
+        if losses.dim() != 1:
+            raise ValueError(
+                f"the loss of a testbed must be per sample, shape (sample,); "
+                f"it has shape {tuple(losses.shape)}"
+            )
+        return losses.mean()
+
+    def _constants_for(self, rows: int) -> dict[str, Tensor]:
+        repeats, left = divmod(rows, self._rows)
+        if left:
+            raise ValueError(f"{rows} positions for {self._rows} rows: not a multiple")
+        if repeats == 1:
+            return self._constants
+        return {k: v.repeat_interleave(repeats, dim=0) for k, v in self._constants.items()}
+
+    def loss_and_gradient(
+        self, position: Tensor, batch: Mapping[str, Tensor], *, shared: bool = True
+    ) -> tuple[Tensor, Tensor]:
+        """Mean loss (row,) and gradient (row, d) at `position` (row, d).
+
+        `batch` holds tensors (sample, ...) that all rows see, or, with shared=False,
+        (row, sample, ...).
+        """
+        data = dict(batch)
+        key = (len(position), shared, *(tuple(v.shape) for v in data.values()))
+        if key not in self._traced:
+            constants = self._constants_for(len(position))
+            mapped = vmap(grad_and_value(self._loss), in_dims=(0, 0, None if shared else 0))
+
+            def run(position: Tensor, data: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+                gradient, loss = mapped(unflatten(position, self._shapes), constants, data)
+                return loss, flatten(gradient, self._shapes)
+
+            with torch.no_grad():
+                self._traced[key] = make_fx(run)(position, data)
+        with torch.no_grad():
+            return self._traced[key](position, data)
+
+    def loss(
+        self, position: Tensor, batch: Mapping[str, Tensor], *, shared: bool = True
+    ) -> Tensor:
+        """Mean loss (row,) at `position`, without a gradient."""
+        constants = self._constants_for(len(position))
+        mapped = vmap(self._loss, in_dims=(0, 0, None if shared else 0))
+        with torch.no_grad():
+            return mapped(unflatten(position, self._shapes), constants, dict(batch))

@@ -1,0 +1,56 @@
+"""Local learning coefficient from recorded losses."""
+
+import numpy as np
+import xarray as xr
+from scipy.stats import t as student
+
+ESCAPED_SHARE = 0.05
+
+
+def chain_estimates(draws: xr.Dataset) -> xr.DataArray:
+    """lambda-hat of each chain, dimensions (..., chain).
+
+        lambda_hat = n beta mean over draws of [L(w_t) - L(w*)]
+
+    Lau et al. 2023 (2308.12108), with both losses on the same data: a control variate, which
+    removes the noise of L(w*) and, for minibatches, most of that of L(w_t).
+    """
+    return (draws.nbeta * draws.excess_loss.mean("draw")).rename("lambda_hat")
+
+
+def escaped(draws: xr.Dataset, share: float = ESCAPED_SHARE) -> xr.DataArray:
+    """Chains that left the basin of w*: more than `share` of the draws lie below L(w*)."""
+    return ((draws.excess_loss < 0).mean("draw") > share).rename("escaped")
+
+
+def local_learning_coefficient(
+    draws: xr.Dataset, *, level: float = 0.9, drop_escaped: bool = False
+) -> xr.Dataset:
+    """lambda-hat with its uncertainty, reduced over chain and draw.
+
+    lambda_hat     mean over chains of n beta (E[L] - L(w*))
+    standard_error standard deviation over chains / sqrt(chains)
+    low, high      Student interval of the mean over chains at `level`: chains are independent,
+                   so it needs no estimate of the autocorrelation; not a number for one chain
+    chains         chains used (after dropping escaped ones, if asked)
+    escaped        chains of which more than 5 % of the draws lie below L(w*)
+    """
+    estimates = chain_estimates(draws)
+    left = escaped(draws)
+    kept = estimates.where(~left) if drop_escaped else estimates
+    chains = kept.notnull().sum("chain")
+    error = kept.std("chain", ddof=1) / np.sqrt(chains)
+    quantile = xr.apply_ufunc(
+        lambda count: student.ppf((1 + level) / 2, np.maximum(count - 1, 1)), chains
+    )
+    mean = kept.mean("chain")
+    return xr.Dataset(
+        {
+            "lambda_hat": mean,
+            "standard_error": error,
+            "low": mean - quantile * error,
+            "high": mean + quantile * error,
+            "chains": chains,
+            "escaped": left.sum("chain"),
+        }
+    )

@@ -1,0 +1,73 @@
+"""Side files from which interrupted work goes on, with the same result as if undisturbed."""
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Generator, Tensor
+
+from stagewise.artifacts import written_whole
+
+EVERY = 15.0
+"""Seconds between two saves."""
+
+
+def fingerprint(*parts: Any) -> str:
+    """A digest of everything the work depends on: only equal work may be continued."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+class SideFile:
+    """Saves tensors and counters of unfinished work beside its output, at most every EVERY s."""
+
+    def __init__(self, path: str | Path, work: str) -> None:
+        """`work` is the fingerprint of the work; a file of other work is ignored."""
+        self._path, self._work = Path(path), work
+        self._saved = time.monotonic()
+
+    def load(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+        """Tensors and counters of the last save, or None if there is nothing to continue."""
+        if not self._path.is_file():
+            return None
+        try:
+            with safe_open(self._path, framework="pt") as file:
+                metadata = file.metadata() or {}
+                if metadata.get("work") != self._work:
+                    return None
+                names = list(file.keys())
+                return {n: file.get_tensor(n) for n in names}, json.loads(metadata["counters"])
+        except (SafetensorError, OSError, KeyError):
+            return None
+
+    def due(self) -> bool:
+        """Whether it is time to save again."""
+        return time.monotonic() - self._saved >= EVERY
+
+    def save(self, tensors: Mapping[str, Tensor], counters: Mapping[str, Any]) -> None:
+        """Replaces the file."""
+        metadata = {"work": self._work, "counters": json.dumps(dict(counters))}
+        with written_whole(self._path) as temporary:
+            owned = {name: tensor.clone().contiguous() for name, tensor in tensors.items()}
+            save_file(owned, temporary, metadata=metadata)
+        self._saved = time.monotonic()
+
+    def remove(self) -> None:
+        """Deletes the file: the work is finished."""
+        self._path.unlink(missing_ok=True)
+
+
+def stream_states(streams: Sequence[Generator]) -> Tensor:
+    """Positions of random streams as one tensor (stream, bytes)."""
+    return torch.stack([stream.get_state() for stream in streams])
+
+
+def restore_streams(streams: Sequence[Generator], states: Tensor) -> None:
+    """Puts the streams where `stream_states` found them."""
+    for stream, state in zip(streams, states, strict=True):
+        stream.set_state(state.clone())

@@ -1,0 +1,63 @@
+"""Settings of one step: a frozen dataclass built from a section of the configuration."""
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class SettingsError(ValueError):
+    """A setting is unknown, missing, of the wrong type or out of range; the message names it."""
+
+
+def _accepts(value: Any, annotation: Any) -> bool:
+    if annotation is Any:
+        return True
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin in (typing.Union, types.UnionType):
+        return any(_accepts(value, option) for option in arguments)
+    if origin is typing.Literal:
+        return value in arguments
+    if origin in (list, tuple):
+        return isinstance(value, list | tuple) and all(_accepts(v, arguments[0]) for v in value)
+    if origin in (dict, Mapping):
+        return isinstance(value, Mapping)
+    if annotation is None or annotation is types.NoneType:
+        return value is None
+    if annotation is bool:
+        return isinstance(value, bool)
+    if annotation is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if annotation is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, annotation)
+
+
+def build(kind: type[T], settings: Mapping[str, Any], where: str) -> T:
+    """An instance of the dataclass `kind` from `settings`, every key accounted for.
+
+    `where` is the section's name, for messages. Raises SettingsError for an unknown key, a
+    missing one, or a value that does not fit its annotation.
+    """
+    fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    hints = typing.get_type_hints(kind)
+    for key in settings:
+        if key not in fields:
+            raise SettingsError(f"{where}.{key}: unknown setting; expected {', '.join(fields)}")
+    for name, field in fields.items():
+        required = (
+            field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        )
+        if required and name not in settings:
+            raise SettingsError(f"{where}.{name}: missing")
+    for key, value in settings.items():
+        if not _accepts(value, hints[key]):
+            expected = getattr(hints[key], "__name__", str(hints[key]))
+            raise SettingsError(f"{where}.{key}: expected {expected}, got {value!r}")
+    try:
+        return kind(**settings)
+    except ValueError as error:
+        raise SettingsError(f"{where}.{error}") from error

@@ -1,0 +1,82 @@
+"""A testbed: a model family, its data, its per-sample loss, its named points and observables.
+
+A file of this folder has one function
+
+    build(settings, seed) -> Testbed
+
+and nothing here knows of samplers or of files.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Generator, Tensor
+
+Parameters = Mapping[str, Tensor]
+Batch = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Points:
+    """Parameter vectors stacked along a first axis, with a table that says what each row is."""
+
+    parameters: dict[str, Tensor]
+    """Tensors (checkpoint, ...)."""
+    index: pd.DataFrame
+    """One row a checkpoint: step, and whatever tells the rows apart."""
+    constants: dict[str, Tensor] = field(default_factory=dict)
+    """Tensors (checkpoint, ...) that the loss of a row depends on and that are not trained."""
+    masks: dict[str, Tensor] = field(default_factory=dict)
+    """Boolean tensors like `parameters`: False where a coordinate does not exist in that row."""
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def matching(self, wanted: Mapping[str, Any] | None) -> "Points":
+        """The checkpoints whose index row has, in each named column, (one of) the given values."""
+        if not wanted:
+            return self
+        keep = np.ones(len(self), dtype=bool)
+        for column, values in wanted.items():
+            if column not in self.index:
+                known = ", ".join(map(str, self.index.columns))
+                raise ValueError(f"checkpoints.{column}: no such column; the index has {known}")
+            keep &= self.index[column].isin(values if isinstance(values, list) else [values])
+        if not keep.any():
+            raise ValueError(f"checkpoints: none matches {dict(wanted)}")
+        where = torch.from_numpy(np.flatnonzero(keep))
+        return Points(
+            {name: tensor[where] for name, tensor in self.parameters.items()},
+            self.index[keep].reset_index(drop=True),
+            {name: tensor[where] for name, tensor in self.constants.items()},
+            {name: tensor[where] for name, tensor in self.masks.items()},
+        )
+
+
+@dataclass(frozen=True)
+class Testbed:
+    """One model family, ready to be trained or sampled."""
+
+    name: str
+    losses: Callable[[Parameters, Parameters, Batch], Tensor]
+    """(parameters, constants, batch) of ONE model -> per-sample losses (sample,), in nats.
+
+    A population loss returns one value, shape (1,), and takes an empty batch.
+    """
+    data: dict[str, Tensor] = field(default_factory=dict)
+    """Tensors (sample, ...) that batches are drawn from; empty for a population loss."""
+    initial: Callable[[Generator], dict[str, Tensor]] | None = None
+    """Fresh weights of one model; None where the testbed has only known points."""
+    points: Callable[[], Points] | None = None
+    """Known points: exact minima, saddles or critical points; None where it is trained."""
+    metrics: dict[str, Callable[[Parameters, Parameters], Tensor]] = field(default_factory=dict)
+    """Scalars of one model that training records beside the loss, by column name."""
+
+    @property
+    def samples(self) -> int | None:
+        """Number of data, or None for a population loss."""
+        return len(next(iter(self.data.values()))) if self.data else None

@@ -1,0 +1,97 @@
+"""Trajectories on disk: stacked checkpoints of a run in one safetensors file.
+
+Tensors are stored as `parameters.<name>`, `constants.<name>` and `masks.<name>`, all with the
+checkpoint as first axis; the table that describes the checkpoints is JSON in the metadata.
+Loading reads tensors and JSON and cannot execute code.
+"""
+
+import io
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from stagewise.artifacts import ArtifactError, written_whole
+from stagewise.testbeds.testbed import Points
+
+FORMAT = "stagewise-trajectory-1"
+
+
+def save(
+    path: str | Path, points: Points, *, testbed: str, provenance: Mapping[str, Any]
+) -> None:
+    """Writes `points` of the named testbed, whole or not at all."""
+    tensors = {
+        f"{group}.{name}": tensor.contiguous()
+        for group in ("parameters", "constants", "masks")
+        for name, tensor in getattr(points, group).items()
+    }
+    metadata = {
+        "format": FORMAT,
+        "testbed": testbed,
+        "index": points.index.to_json(orient="table", index=False, double_precision=15),
+        "provenance": json.dumps(provenance, sort_keys=True),
+    }
+    with written_whole(path) as temporary:
+        save_file(tensors, temporary, metadata=metadata)
+
+
+def load(path: str | Path, *, testbed: str) -> Points:
+    """The points of a trajectory file, checked to be whole and of the named testbed.
+
+    Raises ArtifactError, naming the file, if it is missing, truncated, not a trajectory, of
+    another testbed, or holds weights that are not finite.
+    """
+    path = Path(path)
+    remedy = f"Delete {path} and run snakemake again to rebuild it."
+    if not path.is_file():
+        raise ArtifactError(f"no checkpoint file {path}. Run snakemake {path} to make it.")
+    groups: dict[str, dict[str, torch.Tensor]] = {"parameters": {}, "constants": {}, "masks": {}}
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            if metadata.get("format") != FORMAT:
+                raise ArtifactError(
+                    f"{path} is not a trajectory of this version: format "
+                    f"{metadata.get('format')!r}, expected {FORMAT!r}. {remedy}"
+                )
+            for key in file.keys():  # noqa: SIM118 - safe_open is not a mapping
+                group, _, name = key.partition(".")
+                groups[group][name] = file.get_tensor(key)
+    except (SafetensorError, OSError, KeyError) as error:
+        raise ArtifactError(
+            f"{path} is not a whole safetensors file ({error}). {remedy}"
+        ) from error
+    if metadata["testbed"] != testbed:
+        raise ArtifactError(
+            f"{path} holds weights of testbed {metadata['testbed']!r}, not {testbed!r}."
+        )
+    index = pd.read_json(io.StringIO(metadata["index"]), orient="table", precise_float=True)
+    for name, tensor in groups["parameters"].items():
+        if len(tensor) != len(index):
+            raise ArtifactError(
+                f"{path}: parameters.{name} has {len(tensor)} checkpoints, "
+                f"the index has {len(index)}. {remedy}"
+            )
+        if not torch.isfinite(tensor).all():
+            bad = int((~torch.isfinite(tensor)).flatten(1).any(1).nonzero()[0])
+            raise ArtifactError(
+                f"{path}: parameters.{name} is not finite at checkpoint {bad}. {remedy}"
+            )
+    return Points(groups["parameters"], index, groups["constants"], groups["masks"])
+
+
+def check_shapes(
+    points: Points, expected: Mapping[str, tuple[int, ...]], path: str | Path
+) -> None:
+    """Raises ArtifactError unless the parameters have exactly the expected names and shapes."""
+    found = {name: tuple(tensor.shape[1:]) for name, tensor in points.parameters.items()}
+    if found != dict(expected):
+        raise ArtifactError(
+            f"{path}: weights of another model: found {found}, expected {dict(expected)}."
+        )
