@@ -36,6 +36,18 @@ def _accepts(value: Any, annotation: Any) -> bool:
     return isinstance(value, annotation)
 
 
+def _nested(value: Any, annotation: Any, where: str) -> Any:
+    """Mappings in a list of dataclasses, built; anything else as it is."""
+    inner = typing.get_args(annotation)
+    if isinstance(value, list) and inner and dataclasses.is_dataclass(inner[0]):
+        kind = typing.cast(type, inner[0])
+        return [
+            build(kind, item, f"{where}.{place}") if isinstance(item, Mapping) else item
+            for place, item in enumerate(value)
+        ]
+    return value
+
+
 def build(kind: type[T], settings: Mapping[str, Any], where: str) -> T:
     """An instance of the dataclass `kind` from `settings`, every key accounted for.
 
@@ -53,6 +65,7 @@ def build(kind: type[T], settings: Mapping[str, Any], where: str) -> T:
         )
         if required and name not in settings:
             raise SettingsError(f"{where}.{name}: missing")
+    settings = {key: _nested(value, hints[key], f"{where}.{key}") for key, value in settings.items()}
     for key, value in settings.items():
         if not _accepts(value, hints[key]):
             expected = getattr(hints[key], "__name__", str(hints[key]))

@@ -71,9 +71,7 @@ class Chains:
             losses.append(info.loss)
             past = self.step + inner - sampling.burn_in
             if past >= 0:
-                self.recorded["acceptance"] += info.acceptance / (
-                    sampling.steps - sampling.burn_in
-                )
+                self.recorded["acceptance"] += info.acceptance / (sampling.steps - sampling.burn_in)
                 if past % sampling.thin == 0:
                     self._record(past // sampling.thin, position, info.loss, batch)
         self._check_finite(torch.stack(losses))
@@ -105,7 +103,7 @@ class Chains:
         bad = ~torch.isfinite(losses)
         if not bad.any() and torch.isfinite(self._state.position).all():
             return
-        step, row = (bad.nonzero()[0] if bad.any() else (len(losses) - 1, None))
+        step, row = bad.nonzero()[0] if bad.any() else (len(losses) - 1, None)
         if row is None:
             row = (~torch.isfinite(self._state.position)).any(1).nonzero()[0, 0]
         column = losses[: int(step), int(row)]

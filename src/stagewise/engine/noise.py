@@ -22,9 +22,7 @@ def normal_block(
     return block.transpose(0, 1)
 
 
-def index_block(
-    generators: Sequence[Generator], steps: int, samples: int, batch: int
-) -> Tensor:
+def index_block(generators: Sequence[Generator], steps: int, samples: int, batch: int) -> Tensor:
     """Batches drawn with replacement (step, row, batch): indices below `samples`."""
     block = torch.empty(len(generators), steps, batch, dtype=torch.int64)
     for row, stream in zip(block, generators, strict=True):

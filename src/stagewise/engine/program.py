@@ -85,9 +85,7 @@ class Program:
         with torch.no_grad():
             return self._traced[key](position, data)
 
-    def loss(
-        self, position: Tensor, batch: Mapping[str, Tensor], *, shared: bool = True
-    ) -> Tensor:
+    def loss(self, position: Tensor, batch: Mapping[str, Tensor], *, shared: bool = True) -> Tensor:
         """Mean loss (row,) at `position`, without a gradient."""
         constants = self._constants_for(len(position))
         mapped = vmap(self._loss, in_dims=(0, 0, None if shared else 0))

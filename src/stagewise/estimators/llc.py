@@ -1,6 +1,7 @@
 """Local learning coefficient from recorded losses."""
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from scipy.stats import t as student
 
@@ -54,3 +55,21 @@ def local_learning_coefficient(
             "escaped": left.sum("chain"),
         }
     )
+
+
+def llc_table(draws: xr.Dataset, *, level: float = 0.9) -> pd.DataFrame:
+    """One row per checkpoint and n: the index columns, lambda-hat with its interval with and
+    without escaped chains, and the diagnostics of the draws."""
+    everything = local_learning_coefficient(draws, level=level)
+    stayed = local_learning_coefficient(draws, level=level, drop_escaped=True)
+    names = ["lambda_hat", "standard_error", "low", "high", "chains"]
+    columns = everything.merge(stayed[names].rename({name: f"{name}_stayed" for name in names}))
+    diagnostics = [
+        name
+        for name, variable in draws.data_vars.items()
+        if set(variable.dims) <= {"checkpoint", "n"}
+    ]
+    columns = columns.merge(draws[diagnostics])
+    columns["acceptance"] = draws.acceptance.mean("chain")
+    columns["distance"] = draws.distance.mean(["chain", "draw"])
+    return columns.to_dataframe(dim_order=["checkpoint", "n"]).reset_index()

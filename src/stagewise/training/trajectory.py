@@ -17,14 +17,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from stagewise.artifacts import ArtifactError, written_whole
-from stagewise.testbeds.testbed import Points
+from stagewise.testbeds.testbed import Points, Testbed
 
 FORMAT = "stagewise-trajectory-1"
 
 
-def save(
-    path: str | Path, points: Points, *, testbed: str, provenance: Mapping[str, Any]
-) -> None:
+def save(path: str | Path, points: Points, *, testbed: str, provenance: Mapping[str, Any]) -> None:
     """Writes `points` of the named testbed, whole or not at all."""
     tensors = {
         f"{group}.{name}": tensor.contiguous()
@@ -86,12 +84,16 @@ def load(path: str | Path, *, testbed: str) -> Points:
     return Points(groups["parameters"], index, groups["constants"], groups["masks"])
 
 
-def check_shapes(
-    points: Points, expected: Mapping[str, tuple[int, ...]], path: str | Path
-) -> None:
-    """Raises ArtifactError unless the parameters have exactly the expected names and shapes."""
+def check_shapes(points: Points, testbed: Testbed, path: str | Path) -> None:
+    """Raises ArtifactError unless the parameters fit the testbed's own names and shapes."""
+    if testbed.initial is not None:
+        model = testbed.initial(torch.Generator())
+        expected = {name: tuple(tensor.shape) for name, tensor in model.items()}
+    elif testbed.points is not None:
+        known = testbed.points().parameters
+        expected = {name: tuple(tensor.shape[1:]) for name, tensor in known.items()}
     found = {name: tuple(tensor.shape[1:]) for name, tensor in points.parameters.items()}
-    if found != dict(expected):
+    if found != expected:
         raise ArtifactError(
-            f"{path}: weights of another model: found {found}, expected {dict(expected)}."
+            f"{path}: weights of another model: found {found}, expected {expected}."
         )

@@ -1,0 +1,51 @@
+"""stagewise: the results of the singular learning theory papers, figure by figure."""
+
+import os
+
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+configfile: "config.yaml"
+
+
+include: "workflow/rules/common.smk"
+
+
+checked_config()
+PAGES = pages()
+
+
+pathvars:
+    results=config["results"],
+    logs=f"logs/{config['scale']}",
+
+
+wildcard_constraints:
+    testbed="|".join(sorted(config["testbeds"])),
+    seed=r"\d+",
+    sampling="|".join(sorted({name for _, _, name in samplings()})) or "none",
+    slug="|".join(sorted(PAGES)),
+
+
+onstart:
+    start_results()
+
+
+rule all:
+    default_target: True
+    input:
+        [f"{config['results']}/figure{page['figure']}.pdf" for page in PAGES.values()],
+        f"{config['results']}/claims.csv",
+
+
+include: "workflow/rules/train.smk"
+include: "workflow/rules/sample.smk"
+include: "workflow/rules/estimate.smk"
+include: "workflow/rules/report.smk"
+
+
+for slug in PAGES:
+
+    include: f"workflow/rules/papers/{slug}.smk"

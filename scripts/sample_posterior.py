@@ -1,0 +1,39 @@
+"""Samples the local posterior of every checkpoint of a run."""
+
+from importlib import import_module
+
+import torch
+
+from stagewise.artifacts import file_digest
+from stagewise.engine import draws
+from stagewise.engine.sample import sample
+from stagewise.engine.sampling import Sampling
+from stagewise.progress import Progress
+from stagewise.resume import SideFile, fingerprint
+from stagewise.settings import build
+from stagewise.step import step
+from stagewise.training import trajectory
+
+with step(snakemake) as job:  # noqa: F821
+    torch.set_num_threads(job.threads)
+    name, seed = job.wildcards.testbed, int(job.wildcards.seed)
+    testbed = import_module(f"stagewise.testbeds.{name}").build(job.settings["model"], seed)
+    sampling = build(Sampling, job.settings["sampling"], f"sampling.{job.wildcards.sampling}")
+    points = trajectory.load(job.input.checkpoints, testbed=name)
+    trajectory.check_shapes(points, testbed, job.input.checkpoints)
+    output = job.output.draws
+    work = fingerprint(job.settings, job.code, seed, file_digest(job.input.checkpoints))
+    side_file = SideFile(f"{output}.unfinished", work)
+    found = sample(
+        testbed,
+        points,
+        import_module(f"stagewise.samplers.{sampling.kernel}"),
+        sampling,
+        seed=seed,
+        report=Progress(
+            sampling.steps, f"sample {name} {job.wildcards.variant} {seed} {job.wildcards.sampling}"
+        ),
+        side_file=side_file,
+    )
+    draws.save(output, found, job.provenance())
+    side_file.remove()

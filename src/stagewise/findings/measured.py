@@ -1,0 +1,105 @@
+"""Measured statistics: a number, the uncertainty of it, and how much it rests on."""
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import beta as beta_distribution
+from scipy.stats import spearmanr
+from scipy.stats import t as student
+
+from stagewise.artifacts import ArtifactError, written_whole
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One statistic of a paper's claim."""
+
+    value: float
+    low: float | None = None
+    """Lower end of the 90 % interval; None where the number is exact."""
+    high: float | None = None
+    n: int = 1
+    """How many independent things (seeds, networks, chains, runs) the number rests on."""
+    doubt: str = ""
+    """Why the number must not decide a claim (chains not stationary, too few runs); empty if
+    it may."""
+
+    def __post_init__(self) -> None:
+        if (self.low is None) != (self.high is None):
+            raise ValueError("low and high: give both or neither")
+
+
+def exact(value: float, n: int = 1) -> Measured:
+    """A number without uncertainty: counted or computed, not estimated."""
+    return Measured(float(value), n=n)
+
+
+def mean_of(values: ArrayLike, *, level: float = 0.9) -> Measured:
+    """The mean of independent values with its Student interval."""
+    found = np.asarray(values, dtype=float)
+    half = student.ppf((1 + level) / 2, len(found) - 1) * found.std(ddof=1) / len(found) ** 0.5
+    centre = float(found.mean())
+    return Measured(centre, centre - float(half), centre + float(half), n=len(found))
+
+
+def share_of(hits: int, n: int, *, level: float = 0.9) -> Measured:
+    """A share of n independent trials with its Clopper-Pearson interval."""
+    tail = (1 - level) / 2
+    low = float(beta_distribution.ppf(tail, hits, n - hits + 1)) if hits else 0.0
+    high = float(beta_distribution.ppf(1 - tail, hits + 1, n - hits)) if hits < n else 1.0
+    return Measured(hits / n, low, high, n=n)
+
+
+def bootstrap(
+    statistic: Callable[[NDArray[Any]], float],
+    units: int,
+    *,
+    seed: int,
+    repeats: int = 1000,
+    level: float = 0.9,
+) -> Measured:
+    """A statistic of resampled units with its percentile interval.
+
+    `statistic` takes the chosen unit numbers (with repeats, length `units`); the value is that
+    of all units once. Resample what is independent: seeds, networks or runs, never draws.
+    """
+    random = np.random.default_rng(seed)
+    value = statistic(np.arange(units))
+    found = [statistic(random.integers(0, units, units)) for _ in range(repeats)]
+    low, high = np.nanquantile(found, [(1 - level) / 2, (1 + level) / 2])
+    return Measured(float(value), float(low), float(high), n=units)
+
+
+def save(path: str | Path, found: Mapping[str, Measured], provenance: Mapping[str, Any]) -> None:
+    """Writes measured.json: statistic -> value, low, high, n, doubt."""
+    document = {
+        "statistics": {name: asdict(found[name]) for name in sorted(found)},
+        "provenance": dict(provenance),
+    }
+    with written_whole(path) as temporary:
+        temporary.write_text(json.dumps(document, indent=1, allow_nan=True) + "\n")
+
+
+def load(path: str | Path) -> dict[str, Measured]:
+    """The statistics of a measured.json; ArtifactError if it cannot be read."""
+    try:
+        document = json.loads(Path(path).read_text())
+        return {name: Measured(**fields) for name, fields in document["statistics"].items()}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ArtifactError(
+            f"{path} cannot be read ({error}). Delete it and run snakemake again."
+        ) from error
+
+
+def rank_correlation(first: Sequence[float] | NDArray[Any], second: Any) -> float:
+    """Spearman's correlation; not a number when either side is constant."""
+    one, two = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
+    if len(one) < 2 or np.ptp(one) == 0 or np.ptp(two) == 0:
+        return math.nan
+    return float(spearmanr(one, two).statistic)

@@ -1,0 +1,58 @@
+"""The frame of a workflow step: its log, its threads, and errors of one message."""
+
+import contextlib
+import logging
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+from stagewise.artifacts import ArtifactError, file_digest
+from stagewise.provenance import record
+from stagewise.settings import SettingsError
+
+log = logging.getLogger("stagewise")
+
+
+class Step:
+    """What a script may know of its job: inputs, params, wildcards, resources, threads."""
+
+    def __init__(self, snakemake: Any) -> None:
+        self.input, self.output = snakemake.input, snakemake.output
+        self.wildcards, self.threads = snakemake.wildcards, snakemake.threads
+        self.settings: dict[str, Any] = dict(snakemake.params.settings)
+        self.code: list[str] = list(snakemake.params.code)
+        self._started = time.time()
+
+    def provenance(self) -> dict[str, Any]:
+        """Settings, inputs, code revision, versions, host and seconds, for the artifact."""
+        inputs = {str(path): file_digest(path) for path in self.input}
+        return record(self.settings | dict(self.wildcards.items()), inputs, self._started)
+
+
+@contextlib.contextmanager
+def step(snakemake: Any) -> Iterator[Step]:
+    """Runs the body of a script: plain lines go to the job's log file, and an expected error
+    ends the job with its message alone, exit status 1."""
+    handler = logging.FileHandler(snakemake.log[0], mode="w", encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    logging.captureWarnings(True)
+    logging.getLogger("py.warnings").addHandler(handler)
+    warnings.simplefilter("default")
+    try:
+        yield Step(snakemake)
+    except (ArtifactError, SettingsError, ValueError, RuntimeError) as error:
+        log.error("%s: %s", type(error).__name__, error)
+        if isinstance(error, ArtifactError | SettingsError) or type(error).__module__.startswith(
+            "stagewise"
+        ):
+            sys.exit(f"stagewise: {error}")
+        log.exception("unexpected error")
+        raise
+    except Exception:
+        log.exception("unexpected error")
+        raise
+    log.info("done")

@@ -1,0 +1,248 @@
+"""The one training loop: many small models as one batched program, with checkpoints."""
+
+from collections.abc import Mapping
+from itertools import groupby
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from stagewise.engine.noise import BLOCK, index_block
+from stagewise.engine.program import Program, flatten, unflatten
+from stagewise.progress import Report
+from stagewise.resume import SideFile, restore_streams, stream_states
+from stagewise.seeds import generator
+from stagewise.testbeds.testbed import Points, Testbed
+from stagewise.training.schedule import checkpoint_steps
+from stagewise.training.training import Configuration, Training
+
+
+class DivergedTrainingError(RuntimeError):
+    """The loss of a model became non-finite."""
+
+
+def train(
+    testbed: Testbed,
+    training: Training,
+    *,
+    seed: int,
+    report: Report,
+    side_file: SideFile | None = None,
+) -> Points:
+    """Checkpoints of every configuration and model of the run.
+
+    Plain stochastic gradient descent with heavy-ball momentum,
+
+        v <- momentum v + grad L_B(w),   w <- w - learning_rate v
+
+    Index columns: configuration, model, step, target (the target loss reached there, or not a
+    number at a scheduled checkpoint), loss (mean over all data, nats), learning_rate, batch (0:
+    all data), momentum, and one column per metric of the testbed. Model m starts from the same
+    weights in every configuration. The steps of a model depend on its configuration's place, its
+    number and the seed only.
+    """
+    numbered = list(enumerate(training.configurations))
+    groups = [
+        list(group)
+        for _, group in groupby(
+            sorted(numbered, key=lambda item: item[1].batch or 0), lambda item: item[1].batch
+        )
+    ]
+    finished: list[Points] = []
+    tensors, counters = (side_file and side_file.load()) or ({}, {"group": 0, "step": 0})
+    for number, group in enumerate(groups):
+        fleet = _Fleet(testbed, training, group, seed=seed)
+        if number <= counters["group"] and f"{number}.position" in tensors:
+            part = {k.split(".", 1)[1]: v for k, v in tensors.items() if k.startswith(f"{number}.")}
+            fleet.restore(part, counters[f"rows{number}"], counters[f"step{number}"])
+        while not fleet.done:
+            fleet.advance()
+            share = (number + min(1.0, fleet.step / training.steps)) / len(groups)
+            report(int(share * training.steps), f"loss {fleet.last_loss:.4g}")
+            if side_file and side_file.due():
+                tensors = {k: v for k, v in tensors.items() if not k.startswith(f"{number}.")}
+                tensors |= {f"{number}.{k}": v for k, v in fleet.tensors().items()}
+                counters |= {"group": number, f"rows{number}": fleet.rows_found}
+                counters |= {f"step{number}": fleet.step}
+                side_file.save(tensors, counters)
+        finished.append(fleet.points())
+    report(training.steps, "done")
+    return _joined(finished)
+
+
+class _Fleet:
+    """All models of the configurations that share a batch size."""
+
+    def __init__(
+        self,
+        testbed: Testbed,
+        training: Training,
+        group: list[tuple[int, Configuration]],
+        *,
+        seed: int,
+    ) -> None:
+        self._testbed, self._training = testbed, training
+        self._keys = [(place, model) for place, _ in group for model in range(training.models)]
+        settings = [setting for _, setting in group for _ in range(training.models)]
+        assert testbed.initial is not None
+        starts = [testbed.initial(generator(seed, "initial", model)) for _, model in self._keys]
+        self._shapes = {name: tuple(tensor.shape) for name, tensor in starts[0].items()}
+        stacked = {name: torch.stack([start[name] for start in starts]) for name in self._shapes}
+        self._position = flatten(stacked, self._shapes)
+        self._velocity = torch.zeros_like(self._position)
+        column = self._position.new_tensor
+        self._rate = column([s.learning_rate for s in settings])[:, None]
+        self._momentum = column([s.momentum for s in settings])[:, None]
+        self._settings = settings
+        self._batch = settings[0].batch if testbed.samples else None
+        self._picks = [generator(seed, "batch", *key) for key in self._keys]
+        self._program = Program(testbed.losses, self._shapes, {}, rows=len(self._keys))
+        self._schedule = set(
+            checkpoint_steps(
+                training.steps,
+                linear=training.linear_checkpoints,
+                logarithmic=training.log_checkpoints,
+            )
+        )
+        self._reached = torch.zeros(len(self._keys), dtype=torch.int64)
+        self._seen: tuple[Tensor, Tensor] | None = None
+        self.step = 0
+        self.last_loss = float("nan")
+        self.rows_found: list[dict[str, float]] = []
+        self._saved: list[Tensor] = []
+        self._look()
+
+    @property
+    def done(self) -> bool:
+        return self.step >= self._training.steps
+
+    def advance(self) -> None:
+        """One block of steps, or what is left of the last."""
+        picked = None
+        if self._batch is not None:
+            samples = self._testbed.samples or 0
+            picked = index_block(self._picks, BLOCK, samples, self._batch)
+        for inner in range(min(BLOCK, self._training.steps - self.step)):
+            if picked is None:
+                loss, gradient = self._program.loss_and_gradient(self._position, self._testbed.data)
+            else:
+                batch = {k: v[picked[inner]] for k, v in self._testbed.data.items()}
+                loss, gradient = self._program.loss_and_gradient(
+                    self._position, batch, shared=False
+                )
+            self._velocity = self._momentum * self._velocity + gradient
+            self._position = self._position - self._rate * self._velocity
+            self.step += 1
+            self._look()
+        self.last_loss = float(loss.mean())
+        if not torch.isfinite(loss).all():
+            row = int((~torch.isfinite(loss)).nonzero()[0])
+            raise DivergedTrainingError(
+                f"the loss of configuration {self._keys[row][0]}, model {self._keys[row][1]} is "
+                f"not finite at step {self.step}: lower its learning_rate "
+                f"({self._settings[row].learning_rate})"
+            )
+
+    def _look(self) -> None:
+        """Saves what is due at this step."""
+        targets = self._training.target_losses
+        scheduled = self.step in self._schedule
+        watched = bool(targets) and self.step % self._training.evaluate_every == 0
+        if not (scheduled or watched):
+            return
+        losses = self._program.loss(self._position, self._testbed.data)
+        if scheduled:
+            for row in range(len(self._keys)):
+                self._keep(row, self._position[row], float(losses[row]), float("nan"))
+        if watched:
+            if self._seen is not None:
+                self._cross(losses)
+            self._seen = (self._position, losses)
+
+    def _cross(self, losses: Tensor) -> None:
+        """Saves, for every target passed since the last look, the point where it was met."""
+        assert self._seen is not None
+        for number, target in enumerate(self._training.target_losses):
+            passed = (self._reached == number) & (losses <= target)
+            if not passed.any():
+                continue
+            low, high = torch.zeros(len(losses)), torch.ones(len(losses))
+            before = self._seen[0]
+            for _ in range(20):
+                middle = (low + high) / 2
+                mixed = torch.lerp(before, self._position, middle[:, None].to(before))
+                above = self._program.loss(mixed, self._testbed.data) > target
+                low, high = torch.where(above, middle, low), torch.where(above, high, middle)
+            mixed = torch.lerp(before, self._position, high[:, None].to(before))
+            met = self._program.loss(mixed, self._testbed.data)
+            for row in passed.nonzero()[:, 0].tolist():
+                self._keep(row, mixed[row], float(met[row]), target)
+            self._reached[passed] += 1
+
+    def _keep(self, row: int, position: Tensor, loss: float, target: float) -> None:
+        place, model = self._keys[row]
+        setting = self._settings[row]
+        self.rows_found.append(
+            {
+                "configuration": place,
+                "model": model,
+                "step": self.step,
+                "target": target,
+                "loss": loss,
+                "learning_rate": setting.learning_rate,
+                "batch": setting.batch or 0,
+                "momentum": setting.momentum,
+            }
+        )
+        self._saved.append(position.clone())
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything needed to continue from here, beside `rows_found` and `step`."""
+        seen = self._seen or (self._position, self._position[:, 0])
+        return {
+            "position": self._position,
+            "velocity": self._velocity,
+            "streams": stream_states(self._picks),
+            "reached": self._reached,
+            "seen position": seen[0],
+            "seen losses": seen[1],
+            "saved": torch.stack(self._saved),
+        }
+
+    def restore(
+        self, tensors: Mapping[str, Tensor], rows_found: list[dict[str, float]], step: int
+    ) -> None:
+        """Continues where `tensors` was called, after `step` steps."""
+        self._position, self._velocity = tensors["position"], tensors["velocity"]
+        restore_streams(self._picks, tensors["streams"])
+        self._reached = tensors["reached"]
+        if self._training.target_losses:
+            self._seen = (tensors["seen position"], tensors["seen losses"])
+        self._saved = list(tensors["saved"])
+        self.rows_found, self.step = rows_found, step
+
+    def points(self) -> Points:
+        """What was saved, with the metrics of the testbed."""
+        position = torch.stack(self._saved)
+        index = pd.DataFrame(self.rows_found)
+        parameters = unflatten(position, self._shapes)
+        for name, metric in self._testbed.metrics.items():
+            with torch.no_grad():
+                values = [
+                    float(metric({k: v[i] for k, v in parameters.items()}, {}))
+                    for i in range(len(position))
+                ]
+            index[name] = values
+        return Points(parameters, index)
+
+
+def _joined(parts: list[Points]) -> Points:
+    index = pd.concat([part.index for part in parts], ignore_index=True)
+    order = index.sort_values(["configuration", "model", "step"], kind="stable").index
+    where = torch.tensor(order.to_numpy())
+    parameters: dict[str, Any] = {
+        name: torch.cat([part.parameters[name] for part in parts])[where]
+        for name in parts[0].parameters
+    }
+    return Points(parameters, index.loc[order].reset_index(drop=True))

@@ -1,0 +1,162 @@
+import json
+import sys
+from pathlib import Path
+
+import yaml
+from snakemake.exceptions import WorkflowError
+
+ROOT = Path(workflow.basedir)
+if str(ROOT / "src") not in sys.path:
+    sys.path.insert(0, str(ROOT / "src"))
+# Jobs are other Python processes: they find the package the same way, installed or not.
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    filter(None, [str(ROOT / "src"), os.environ.get("PYTHONPATH")])
+)
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+from stagewise.configuration import check
+from stagewise.settings import SettingsError
+from stagewise.tracking import code_of
+
+LAYOUT = "1"
+
+
+def schema(name):
+    """A JSON schema of this workflow."""
+    return yaml.safe_load((ROOT / "workflow" / "schemas" / name).read_text())
+
+
+def checked_config():
+    """Raises one message, naming every key, if the configuration cannot be used."""
+    try:
+        check(config, schema("config.schema.yaml"), "The configuration")
+    except SettingsError as error:
+        raise WorkflowError(str(error)) from None
+    for testbed in config["testbeds"]:
+        if not (ROOT / "src/stagewise/testbeds" / f"{testbed}.py").is_file():
+            raise WorkflowError(
+                f"testbeds.{testbed}: there is no src/stagewise/testbeds/{testbed}.py"
+            )
+    for testbed, variant, name in samplings():
+        kernel = config["testbeds"][testbed][variant]["sampling"][name]["kernel"]
+        if not (ROOT / "src/stagewise/samplers" / f"{kernel}.py").is_file():
+            raise WorkflowError(
+                f"testbeds.{testbed}.{variant}.sampling.{name}.kernel: there is no sampler "
+                f"src/stagewise/samplers/{kernel}.py"
+            )
+    marker = Path(config["results"]) / ".layout"
+    if Path(config["results"]).is_dir() and any(Path(config["results"]).iterdir()):
+        found = marker.read_text().strip() if marker.is_file() else "none"
+        if found != LAYOUT:
+            raise WorkflowError(
+                f"{config['results']}/ was made with results layout {found}, this version "
+                f"writes layout {LAYOUT}: move the folder away or set `results:` to another"
+            )
+
+
+def start_results():
+    """Marks the results folder with its layout; one message if it cannot be written."""
+    folder = Path(config["results"])
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / ".layout").write_text(LAYOUT + "\n")
+    except OSError as error:
+        raise WorkflowError(
+            f"cannot write to the results folder {folder} ({error.strerror}): check its "
+            f"permissions or set `results:` to another folder"
+        ) from None
+
+
+def ordered(value):
+    """The value with every mapping sorted by key, so that order never causes a rerun."""
+    if isinstance(value, dict):
+        return {key: ordered(value[key]) for key in sorted(value)}
+    if isinstance(value, list):
+        return [ordered(item) for item in value]
+    return value
+
+
+def variant_of(wildcards):
+    """The section of the configuration for the run of a job."""
+    return config["testbeds"][wildcards.testbed][wildcards.variant]
+
+
+def variants(*, trained):
+    """A regular expression of the variants that are trained, or that are known points."""
+    found = {
+        variant
+        for family in config["testbeds"].values()
+        for variant, section in family.items()
+        if ("training" in section) == trained
+    }
+    return "|".join(sorted(found)) or "none"
+
+
+def samplings():
+    """(testbed, variant, sampling) of every sampling in the configuration."""
+    return [
+        (testbed, variant, name)
+        for testbed, family in config["testbeds"].items()
+        for variant, section in family.items()
+        for name in section.get("sampling", {})
+    ]
+
+
+def run_settings(wildcards):
+    """What a run depends on: the testbed's own settings and the training."""
+    section = variant_of(wildcards)
+    return ordered({key: section[key] for key in ("model", "training") if key in section})
+
+
+def sampling_settings(wildcards):
+    """What draws depend on beside the checkpoints."""
+    section = variant_of(wildcards)
+    return ordered(
+        {"model": section.get("model", {}), "sampling": section["sampling"][wildcards.sampling]}
+    )
+
+
+def train_code(wildcards):
+    return code_of(ROOT, "train_run.py", f"stagewise.testbeds.{wildcards.testbed}")
+
+
+def place_code(wildcards):
+    return code_of(ROOT, "place_points.py", f"stagewise.testbeds.{wildcards.testbed}")
+
+
+def sample_code(wildcards):
+    kernel = variant_of(wildcards)["sampling"][wildcards.sampling]["kernel"]
+    return code_of(
+        ROOT,
+        "sample_posterior.py",
+        f"stagewise.testbeds.{wildcards.testbed}",
+        f"stagewise.samplers.{kernel}",
+    )
+
+
+def paper_settings(slug):
+    """The section of a paper's measurement."""
+    return ordered(config["papers"].get(slug, {}))
+
+
+def of_runs(testbed, variant, file):
+    """`file` of every seed of a variant: a list of paths below the results folder."""
+    seeds = config["testbeds"][testbed][variant]["seeds"]
+    return [f"{config['results']}/{testbed}/{variant}/seed{seed}/{file}" for seed in seeds]
+
+
+def pages():
+    """slug -> page of every paper, checked against the schema and against each other."""
+    found = {}
+    for path in sorted((ROOT / "workflow" / "papers").glob("*.yaml")):
+        page = yaml.safe_load(path.read_text())
+        try:
+            check(page, schema("paper.schema.yaml"), f"workflow/papers/{path.name}")
+        except SettingsError as error:
+            raise WorkflowError(str(error)) from None
+        if page["slug"] != path.stem:
+            raise WorkflowError(
+                f"workflow/papers/{path.name}: slug is {page['slug']!r}, expected {path.stem!r}"
+            )
+        found[page["slug"]] = page
+    return found

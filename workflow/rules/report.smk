@@ -1,0 +1,39 @@
+rule judge:
+    # One paper's claims: what was measured, held against what the page says.
+    input:
+        measured="<results>/{slug}/measured.json",
+        page="workflow/papers/{slug}.yaml",
+    output:
+        table="<results>/{slug}/claims.csv",
+    log:
+        "<logs>/{slug}/judge.log",
+    params:
+        settings=ordered({"scale": config["scale"]}),
+        code=code_of(ROOT, "judge_claims.py"),
+    localrule: True
+    threads: 1
+    conda:
+        "../../environment.yml"
+    script:
+        "../../scripts/judge_claims.py"
+
+
+rule claims:
+    # Every paper's claims in one table, in the order of the figures.
+    input:
+        tables=[f"{config['results']}/{slug}/claims.csv" for slug in PAGES],
+    output:
+        table=report(
+            "<results>/claims.csv", caption="../report/claims.rst", category="Claims"
+        ),
+    log:
+        "<logs>/claims.log",
+    params:
+        settings={},
+        code=code_of(ROOT, "collect_claims.py"),
+    localrule: True
+    threads: 1
+    conda:
+        "../../environment.yml"
+    script:
+        "../../scripts/collect_claims.py"

@@ -1,0 +1,46 @@
+rule train:
+    # One run: every configuration and model of a variant and seed, every checkpoint.
+    output:
+        checkpoints="<results>/{testbed}/{variant}/seed{seed}/checkpoints.safetensors",
+    log:
+        "<logs>/{testbed}/{variant}/seed{seed}/train.log",
+    benchmark:
+        "<logs>/{testbed}/{variant}/seed{seed}/train.tsv"
+    wildcard_constraints:
+        variant=variants(trained=True),
+    params:
+        settings=run_settings,
+        code=train_code,
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    conda:
+        "../../environment.yml"
+    script:
+        "../../scripts/train_run.py"
+
+
+rule place:
+    # Points that are known exactly: minima, saddles, critical points.
+    output:
+        checkpoints="<results>/{testbed}/{variant}/seed{seed}/checkpoints.safetensors",
+    log:
+        "<logs>/{testbed}/{variant}/seed{seed}/place.log",
+    benchmark:
+        "<logs>/{testbed}/{variant}/seed{seed}/place.tsv"
+    wildcard_constraints:
+        variant=variants(trained=False),
+    params:
+        settings=run_settings,
+        code=place_code,
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    conda:
+        "../../environment.yml"
+    script:
+        "../../scripts/place_points.py"
+
+
