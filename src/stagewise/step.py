@@ -22,7 +22,7 @@ class Step:
         self.input, self.output = snakemake.input, snakemake.output
         self.wildcards, self.threads = snakemake.wildcards, snakemake.threads
         self.settings: dict[str, Any] = dict(snakemake.params.settings)
-        self.code: list[str] = list(snakemake.params.code)
+        self.code = [value for value in snakemake.params if isinstance(value, str) and value]
         self._started = time.time()
 
     def provenance(self) -> dict[str, Any]:

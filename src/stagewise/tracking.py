@@ -74,7 +74,12 @@ def reached(source: Path, script: Path, modules: tuple[str, ...] = ()) -> list[P
     return sorted(found)
 
 
-def code_of(root: Path, script: str, *modules: str) -> list[str]:
-    """'path digest' for each file that `script` (below root/scripts) and `modules` reach."""
+@cache
+def code_of(root: Path, script: str, *modules: str) -> dict[str, str]:
+    """path -> 'path digest' for each file that `script` (below root/scripts) and `modules` reach.
+
+    Empty files are left out: they hold no code.
+    """
     paths = reached(root / "src", root / "scripts" / script, modules)
-    return [f"{path.relative_to(root)} {_parsed(path)[0]}" for path in paths]
+    names = [(str(path.relative_to(root)), path) for path in paths if path.stat().st_size]
+    return {name: f"{name} {_parsed(path)[0]}" for name, path in names}

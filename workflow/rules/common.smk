@@ -105,33 +105,45 @@ def samplings():
 def run_settings(wildcards):
     """What a run depends on: the testbed's own settings and the training."""
     section = variant_of(wildcards)
-    return ordered({key: section[key] for key in ("model", "training") if key in section})
+    return ordered(
+        {key: section[key] for key in ("model", "training") if key in section}
+    )
 
 
 def sampling_settings(wildcards):
     """What draws depend on beside the checkpoints."""
     section = variant_of(wildcards)
     return ordered(
-        {"model": section.get("model", {}), "sampling": section["sampling"][wildcards.sampling]}
+        {
+            "model": section.get("model", {}),
+            "sampling": section["sampling"][wildcards.sampling],
+        }
     )
 
 
-def train_code(wildcards):
-    return code_of(ROOT, "train_run.py", f"stagewise.testbeds.{wildcards.testbed}")
+def train_modules(wildcards):
+    """Modules a training script imports by a name from its wildcards."""
+    return [f"stagewise.testbeds.{wildcards.testbed}"]
 
 
-def place_code(wildcards):
-    return code_of(ROOT, "place_points.py", f"stagewise.testbeds.{wildcards.testbed}")
-
-
-def sample_code(wildcards):
+def sample_modules(wildcards):
+    """Modules the sampling script imports by a name from its wildcards and settings."""
     kernel = variant_of(wildcards)["sampling"][wildcards.sampling]["kernel"]
-    return code_of(
-        ROOT,
-        "sample_posterior.py",
-        f"stagewise.testbeds.{wildcards.testbed}",
-        f"stagewise.samplers.{kernel}",
-    )
+    return [f"stagewise.testbeds.{wildcards.testbed}", f"stagewise.samplers.{kernel}"]
+
+
+def code(script, modules=lambda wildcards: []):
+    """One param per source file of the library and the script: its digest where the job reaches
+    it, else empty. So the reason for a rerun names exactly the files whose code changed.
+    """
+
+    def digest(path):
+        return lambda wildcards: code_of(ROOT, script, *modules(wildcards)).get(
+            path, ""
+        )
+
+    paths = sorted((ROOT / "src").rglob("*.py")) + [ROOT / "scripts" / script]
+    return [digest(str(path.relative_to(ROOT))) for path in paths]
 
 
 def paper_settings(slug):
@@ -142,7 +154,9 @@ def paper_settings(slug):
 def of_runs(testbed, variant, file):
     """`file` of every seed of a variant: a list of paths below the results folder."""
     seeds = config["testbeds"][testbed][variant]["seeds"]
-    return [f"{config['results']}/{testbed}/{variant}/seed{seed}/{file}" for seed in seeds]
+    return [
+        f"{config['results']}/{testbed}/{variant}/seed{seed}/{file}" for seed in seeds
+    ]
 
 
 def pages():

@@ -6,14 +6,14 @@ rule llc:
         table="<results>/{testbed}/{variant}/seed{seed}/{sampling}/llc.csv",
     log:
         "<logs>/{testbed}/{variant}/seed{seed}/{sampling}/llc.log",
-    params:
-        settings=ordered(config["llc"]),
-        code=code_of(ROOT, "estimate_llc.py"),
+    conda:
+        "../../environment.yml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=10,
-    conda:
-        "../../environment.yml"
+    params:
+        *code("estimate_llc.py"),
+        settings=ordered(config["llc"]),
     script:
         "../../scripts/estimate_llc.py"

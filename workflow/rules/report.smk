@@ -7,13 +7,13 @@ rule judge:
         table="<results>/{slug}/claims.csv",
     log:
         "<logs>/{slug}/judge.log",
-    params:
-        settings=ordered({"scale": config["scale"]}),
-        code=code_of(ROOT, "judge_claims.py"),
     localrule: True
-    threads: 1
     conda:
         "../../environment.yml"
+    threads: 1
+    params:
+        *code("judge_claims.py"),
+        settings=ordered({"scale": config["scale"]}),
     script:
         "../../scripts/judge_claims.py"
 
@@ -28,12 +28,12 @@ rule claims:
         ),
     log:
         "<logs>/claims.log",
-    params:
-        settings={},
-        code=code_of(ROOT, "collect_claims.py"),
     localrule: True
-    threads: 1
     conda:
         "../../environment.yml"
+    threads: 1
+    params:
+        *code("collect_claims.py"),
+        settings={},
     script:
         "../../scripts/collect_claims.py"

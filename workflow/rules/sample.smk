@@ -8,14 +8,14 @@ rule sample:
         "<logs>/{testbed}/{variant}/seed{seed}/{sampling}/sample.log",
     benchmark:
         "<logs>/{testbed}/{variant}/seed{seed}/{sampling}/sample.tsv"
-    params:
-        settings=sampling_settings,
-        code=sample_code,
+    conda:
+        "../../environment.yml"
     threads: 1
     resources:
         mem_mb=4000,
         runtime=60,
-    conda:
-        "../../environment.yml"
+    params:
+        *code("sample_posterior.py", sample_modules),
+        settings=sampling_settings,
     script:
         "../../scripts/sample_posterior.py"

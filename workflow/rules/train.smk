@@ -8,15 +8,15 @@ rule train:
         "<logs>/{testbed}/{variant}/seed{seed}/train.tsv"
     wildcard_constraints:
         variant=variants(trained=True),
-    params:
-        settings=run_settings,
-        code=train_code,
+    conda:
+        "../../environment.yml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=60,
-    conda:
-        "../../environment.yml"
+    params:
+        *code("train_run.py", train_modules),
+        settings=run_settings,
     script:
         "../../scripts/train_run.py"
 
@@ -31,16 +31,14 @@ rule place:
         "<logs>/{testbed}/{variant}/seed{seed}/place.tsv"
     wildcard_constraints:
         variant=variants(trained=False),
-    params:
-        settings=run_settings,
-        code=place_code,
+    conda:
+        "../../environment.yml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=10,
-    conda:
-        "../../environment.yml"
+    params:
+        *code("place_points.py", train_modules),
+        settings=run_settings,
     script:
         "../../scripts/place_points.py"
-
-
