@@ -10,9 +10,7 @@ from stagewise.training import trajectory
 with step(snakemake) as job:  # noqa: F821
     torch.set_num_threads(job.threads)
     name, seed = job.wildcards.testbed, int(job.wildcards.seed)
-    testbed = import_module(f"stagewise.testbeds.{name}").build(
-        job.settings.get("model", {}), seed
-    )
+    testbed = import_module(f"stagewise.testbeds.{name}").build(job.settings.get("model", {}), seed)
     trajectory.save(
         job.output.checkpoints, testbed.points(), testbed=name, provenance=job.provenance()
     )

@@ -15,9 +15,7 @@ from stagewise.training.training import Training
 with step(snakemake) as job:  # noqa: F821
     torch.set_num_threads(job.threads)
     name, seed = job.wildcards.testbed, int(job.wildcards.seed)
-    testbed = import_module(f"stagewise.testbeds.{name}").build(
-        job.settings.get("model", {}), seed
-    )
+    testbed = import_module(f"stagewise.testbeds.{name}").build(job.settings.get("model", {}), seed)
     training = build(Training, job.settings["training"], "training")
     output = job.output.checkpoints
     side_file = SideFile(f"{output}.unfinished", fingerprint(job.settings, job.code, seed))

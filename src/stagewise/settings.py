@@ -65,7 +65,9 @@ def build(kind: type[T], settings: Mapping[str, Any], where: str) -> T:
         )
         if required and name not in settings:
             raise SettingsError(f"{where}.{name}: missing")
-    settings = {key: _nested(value, hints[key], f"{where}.{key}") for key, value in settings.items()}
+    settings = {
+        key: _nested(value, hints[key], f"{where}.{key}") for key, value in settings.items()
+    }
     for key, value in settings.items():
         if not _accepts(value, hints[key]):
             expected = getattr(hints[key], "__name__", str(hints[key]))

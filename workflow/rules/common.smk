@@ -9,16 +9,19 @@ ROOT = Path(workflow.basedir)
 if str(ROOT / "src") not in sys.path:
     sys.path.insert(0, str(ROOT / "src"))
 # Jobs are other Python processes: they find the package the same way, installed or not.
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    filter(None, [str(ROOT / "src"), os.environ.get("PYTHONPATH")])
+os.environ.update(
+    PYTHONPATH=os.pathsep.join([str(ROOT / "src"), os.environ.get("PYTHONPATH", "")]),
+    MPLBACKEND="Agg",
 )
-os.environ.setdefault("MPLBACKEND", "Agg")
 
 from stagewise.configuration import check
 from stagewise.settings import SettingsError
 from stagewise.tracking import code_of
 
 LAYOUT = "1"
+
+# slug -> part -> named input files; each paper's rule file adds its own.
+PARTS = {}
 
 
 def schema(name):
@@ -59,7 +62,7 @@ def start_results():
     folder = Path(config["results"])
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / ".layout").write_text(LAYOUT + "\n")
+        (folder / ".layout").write_text(LAYOUT)
     except OSError as error:
         raise WorkflowError(
             f"cannot write to the results folder {folder} ({error.strerror}): check its "
@@ -146,9 +149,30 @@ def code(script, modules=lambda wildcards: []):
     return [digest(str(path.relative_to(ROOT))) for path in paths]
 
 
-def paper_settings(slug):
-    """The section of a paper's measurement."""
-    return ordered(config["papers"].get(slug, {}))
+def part_settings(wildcards):
+    """The section of the configuration for one part of a paper's measurement."""
+    return ordered(config["papers"].get(wildcards.slug, {}).get(wildcards.part, {}))
+
+
+def part_inputs(wildcards):
+    """Named files that one part of a paper's measurement reads."""
+    return PARTS[wildcards.slug][wildcards.part]
+
+
+def part_modules(wildcards):
+    """The module that measures one part of a paper."""
+    return [f"stagewise.findings.{wildcards.slug}_{wildcards.part}"]
+
+
+def part_statistics(wildcards):
+    """What every part of a paper's measurement wrote."""
+    folder = f"{config['results']}/{wildcards.slug}"
+    return [f"{folder}/{part}.json" for part in PARTS[wildcards.slug]]
+
+
+def part_tables(slug):
+    """part -> its table, for a paper's figure."""
+    return {part: f"{config['results']}/{slug}/{part}.csv" for part in PARTS[slug]}
 
 
 def of_runs(testbed, variant, file):

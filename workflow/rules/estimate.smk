@@ -17,3 +17,48 @@ rule llc:
         settings=ordered(config["llc"]),
     script:
         "../../scripts/estimate_llc.py"
+
+
+rule measure:
+    # One part of a paper: a tidy table for the figure, and the statistics of its claims.
+    input:
+        unpack(part_inputs),
+    output:
+        table="<results>/{slug}/{part}.csv",
+        statistics="<results>/{slug}/{part}.json",
+    log:
+        "<logs>/{slug}/{part}.log",
+    benchmark:
+        "<logs>/{slug}/{part}.tsv"
+    wildcard_constraints:
+        part=r"(?!claims|measured)\w+",
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=20,
+    params:
+        *code("measure_part.py", part_modules),
+        settings=part_settings,
+    script:
+        "../../scripts/measure_part.py"
+
+
+rule measured:
+    # All statistics of a paper.
+    input:
+        parts=part_statistics,
+    output:
+        measured="<results>/{slug}/measured.json",
+    log:
+        "<logs>/{slug}/measured.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        *code("collect_measured.py"),
+        settings={},
+    script:
+        "../../scripts/collect_measured.py"

@@ -101,9 +101,7 @@ def verdict(found: Measured, condition: Condition) -> tuple[str, str]:
     )
 
 
-def judge(
-    page: Mapping[str, Any], found: Mapping[str, Measured], *, scale: str
-) -> pd.DataFrame:
+def judge(page: Mapping[str, Any], found: Mapping[str, Measured], *, scale: str) -> pd.DataFrame:
     """One row per claim of the page, columns COLUMNS.
 
     Raises SettingsError, naming the claim, for a statistic that was not measured.

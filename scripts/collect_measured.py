@@ -1,0 +1,10 @@
+"""All statistics of a paper, from its parts."""
+
+from stagewise.findings import measured
+from stagewise.step import step
+
+with step(snakemake) as job:  # noqa: F821
+    found = {}
+    for path in job.input.parts:
+        found |= measured.load(path)
+    measured.save(job.output.measured, found, job.provenance())

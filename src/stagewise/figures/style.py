@@ -1,0 +1,70 @@
+"""The one look of all figures, and files that are the same bytes for the same table."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+COLOURS = ("#3b6fb6", "#d1603d", "#3d9970", "#8e5ea2", "#b59a2d", "#5f6b7a", "#c2437e")
+"""Categories in order: distinguishable in print and for colour-blind readers."""
+THEORY = "#1a1a1a"
+"""Exact theory, always drawn in this."""
+CONTROL = "#9aa3ad"
+"""Controls and rivals."""
+
+WIDTH = 11.0
+"""Inches of a full-page figure."""
+
+_STYLE = {
+    "font.family": "DejaVu Sans",
+    "font.size": 8,
+    "axes.titlesize": 9,
+    "axes.titlelocation": "left",
+    "axes.labelsize": 8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.7,
+    "axes.prop_cycle": mpl.cycler(color=COLOURS),
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 7,
+    "legend.frameon": False,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 3.5,
+    "errorbar.capsize": 1.5,
+    "figure.dpi": 100,
+    "savefig.dpi": 170,
+    "pdf.fonttype": 42,
+    "svg.hashsalt": "stagewise",
+}
+
+
+@contextlib.contextmanager
+def styled() -> Iterator[None]:
+    """Figures made and saved inside have the look."""
+    with mpl.rc_context(_STYLE):
+        yield
+
+
+def letter(axes: Sequence[Axes]) -> None:
+    """Letters the panels a, b, c, ... in their upper left corner."""
+    for place, axis in enumerate(axes):
+        axis.text(
+            -0.02,
+            1.04,
+            chr(ord("a") + place),
+            transform=axis.transAxes,
+            fontweight="bold",
+            fontsize=11,
+            ha="right",
+            va="bottom",
+        )
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Writes the figure without dates, so that equal tables give equal bytes."""
+    undated = {".pdf": {"CreationDate": None, "ModDate": None}, ".png": {"Software": None}}
+    figure.savefig(path, metadata=undated[path.suffix])
