@@ -39,7 +39,7 @@ def local_learning_coefficient(
     estimates = chain_estimates(draws)
     left = escaped(draws)
     kept = estimates.where(~left) if drop_escaped else estimates
-    chains = kept.notnull().sum("chain")
+    chains = kept.count("chain")
     error = kept.std("chain", ddof=1) / np.sqrt(chains)
     quantile = xr.apply_ufunc(
         lambda count: student.ppf((1 + level) / 2, np.maximum(count - 1, 1)), chains
