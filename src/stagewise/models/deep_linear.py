@@ -1,0 +1,86 @@
+"""Deep linear networks: the product map, and factors of a product with chosen ranks."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+Array = NDArray[np.float64]
+
+
+def product(factors: Tensor) -> Tensor:
+    """W_L ... W_1 of stacked square factors (layer, width, width), the input's layer first."""
+    first, *others = factors.unbind(0)
+    for factor in others:
+        first = factor @ first
+    return first
+
+
+def padded(factors: Sequence[Array], layers: int, width: int) -> tuple[Array, NDArray[np.bool_]]:
+    """Factors (out, in) in the corners of (layer, width, width) zeros, and a mask of their place.
+
+    Missing layers are identities outside the mask, so the product is unchanged.
+    """
+    whole = np.zeros((layers, width, width))
+    mask = np.zeros((layers, width, width), dtype=bool)
+    for layer, factor in enumerate(factors):
+        out, into = factor.shape
+        whole[layer, :out, :into] = factor
+        mask[layer, :out, :into] = True
+    whole[len(factors) :] = np.eye(width)
+    return whole, mask
+
+
+def balanced_factors(
+    widths: Sequence[int], left: Array, values: Array, right: Array
+) -> list[Array]:
+    """Factors of left[:, :r] diag(values) right[:r] whose partial products all have rank r.
+
+    Each has the singular values values^(1/L) on the first r hidden units: the most singular
+    parameter that realizes the product, where Aoyagi's coefficient is attained.
+    """
+    layers, rank = len(widths) - 1, len(values)
+    root = np.diag(values ** (1 / layers))
+    factors = [np.zeros((b, a)) for a, b in zip(widths, widths[1:], strict=False)]
+    for factor in factors:
+        factor[:rank, :rank] = root
+    factors[0] = factors[0][:, :rank] @ right[:rank]
+    factors[-1] = (
+        left[:, :rank] @ factors[-1][:rank]
+        if layers > 1
+        else left[:, :rank] @ np.diag(values) @ right[:rank]
+    )
+    return factors
+
+
+def _isometry(out: int, into: int, random: np.random.Generator) -> Array:
+    """A random matrix whose singular values are all 1."""
+    tall = np.linalg.qr(random.standard_normal((max(out, into), min(out, into))))[0]
+    return tall if out >= into else tall.T
+
+
+def cut_factors(widths: Sequence[int], rank: int, random: np.random.Generator) -> list[Array]:
+    """Factors of full rank with unit singular values, but one, drawn at random, of `rank`."""
+    pairs = list(zip(widths, widths[1:], strict=False))
+    cut = random.integers(len(pairs))
+    factors = [_isometry(b, a, random) for a, b in pairs]
+    into, out = pairs[cut]
+    factors[cut] = _isometry(out, rank, random) @ _isometry(rank, into, random)
+    return factors
+
+
+def random_rank_factors(widths: Sequence[int], random: np.random.Generator) -> list[Array]:
+    """The generator of Furman and Lau (2402.03698): Gaussian factors of variance 1/fan-in, each
+    cut with probability 1/2 to a uniformly random lower rank by zeroing rows or columns."""
+    factors = []
+    for into, out in zip(widths, widths[1:], strict=False):
+        factor = random.standard_normal((out, into)) / into**0.5
+        if random.random() < 0.5:
+            keep = int(random.integers(0, min(out, into)))
+            if out <= into:
+                factor[keep:] = 0
+            else:
+                factor[:, keep:] = 0
+        factors.append(factor)
+    return factors

@@ -1,0 +1,176 @@
+"""Deep linear networks, whose learning coefficients are known exactly."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from stagewise.data.linear_regression import gaussian_inputs
+from stagewise.models.deep_linear import (
+    balanced_factors,
+    cut_factors,
+    padded,
+    product,
+    random_rank_factors,
+)
+from stagewise.seeds import stream_seed
+from stagewise.settings import build as build_settings
+from stagewise.testbeds.testbed import Batch, Parameters, Points, Testbed
+from stagewise.theory.aoyagi import deep_linear
+from stagewise.theory.deep_linear import generic_coefficient
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A family of deep linear networks with known truths, or one network to be trained."""
+
+    points: Literal["balanced", "generic", "random_rank", "plateaus"] | None = None
+    """Where w* lies. balanced: every factor, so every partial product, has the rank of the
+    product, the most singular parameter. generic: one factor is cut to that rank, the others
+    have full rank, so the fibre is smooth. random_rank: the paper's own generator, each factor
+    cut with probability 1/2. plateaus: balanced points of the best rank-k approximations of the
+    target of a network that is trained, k = 0, 1, ..."""
+    networks: int = 1
+    """Networks of random architecture."""
+    layers: tuple[int, int] | list[int] = (2, 4)
+    """Fewest and most weight matrices."""
+    widths: tuple[int, int] | list[int] = (4, 12)
+    """Narrowest and widest layer."""
+    architectures: list[list[int]] | None = None
+    """Widths from input to output of each network, instead of random ones."""
+    ranks: list[int] | None = None
+    """Rank of the product of each of `architectures`, instead of random ones."""
+    target: list[float] | None = None
+    """Singular values of the map to be learned, for training and for its plateaus."""
+    initial_scale: float = 1.0
+    """Standard deviation of the initial weights times the square root of the width."""
+    samples: int | None = None
+    """Standard normal inputs of a real data set; by default the population loss."""
+    dtype: Literal["float32", "float64"] = "float64"
+
+
+def build(settings: dict[str, Any], seed: int) -> Testbed:
+    """Networks y = W_L ... W_1 x, noise-free, inputs of unit covariance.
+
+    The loss of a sample is (1/2) |(W_L ... W_1 - C) x|^2; its population mean is
+    (1/2) |W_L ... W_1 - C|_F^2. All networks of the family are zero-padded to one shape, with
+    masks on the padding and identities for missing layers, so that they step together.
+    """
+    model = build_settings(Model, settings, "deep_linear.model")
+    dtype = getattr(torch, model.dtype)
+    data = {}
+    widest = max(model.widths[1], *(max(a) for a in model.architectures or [[0]]))
+    if model.samples is not None:
+        data = {"x": gaussian_inputs(model.samples, widest, seed).to(dtype)}
+    target = _target(model, seed) if model.target else None
+
+    def losses(w: Parameters, constants: Parameters, batch: Batch) -> Tensor:
+        truth = constants["target"] if target is None else torch.from_numpy(target).to(dtype)
+        error = product(w["W"]) - truth
+        if "x" in batch:
+            return (batch["x"] @ error.T).square().sum(-1) / 2
+        return error.square().sum()[None] / 2
+
+    def initial(stream: torch.Generator) -> dict[str, Tensor]:
+        assert model.architectures is not None
+        sizes = model.architectures[0]
+        factors = [
+            torch.randn(b, a, generator=stream, dtype=torch.float64).numpy()
+            * model.initial_scale
+            / b**0.5
+            for a, b in zip(sizes, sizes[1:], strict=False)
+        ]
+        return {"W": torch.from_numpy(padded(factors, len(factors), widest)[0]).to(dtype)}
+
+    return Testbed(
+        name="deep_linear",
+        losses=losses,
+        data=data,
+        initial=initial if target is not None and model.points is None else None,
+        points=(lambda: _points(model, widest, dtype, seed, target)) if model.points else None,
+    )
+
+
+def _target(model: Model, seed: int) -> Array:
+    """The map to be learned, (width, width) with the output and input in its corner."""
+    if not model.architectures or model.target is None:
+        raise ValueError("architectures: a network with a target needs its widths")
+    sizes = model.architectures[0]
+    random = np.random.default_rng(stream_seed(seed, "target"))
+    left = np.linalg.qr(random.standard_normal((sizes[-1], sizes[-1])))[0]
+    right = np.linalg.qr(random.standard_normal((sizes[0], sizes[0])))[0]
+    rank = len(model.target)
+    whole = np.zeros((max(sizes), max(sizes)))
+    whole[: sizes[-1], : sizes[0]] = (left[:, :rank] * np.array(model.target)) @ right[:, :rank].T
+    return whole
+
+
+def _truths(model: Model, seed: int, target: Array | None) -> list[tuple[list[int], list[Array]]]:
+    """(widths, factors) of every network of the family."""
+    if model.points == "plateaus":
+        assert model.architectures is not None
+        assert target is not None
+        sizes = model.architectures[0]
+        left, values, right = np.linalg.svd(target[: sizes[-1], : sizes[0]])
+        ranks = range(len(model.target or []) + 1)
+        return [(sizes, balanced_factors(sizes, left, values[:k], right)) for k in ranks]
+    found = []
+    for number in range(len(model.architectures or [None] * model.networks)):
+        random = np.random.default_rng(stream_seed(seed, "network", number))
+        if model.architectures:
+            sizes = model.architectures[number]
+        else:
+            depth = random.integers(model.layers[0], model.layers[1] + 1)
+            sizes = random.integers(model.widths[0], model.widths[1] + 1, depth + 1).tolist()
+        rank = model.ranks[number] if model.ranks else int(random.integers(0, min(sizes)))
+        if model.points == "random_rank":
+            found.append((sizes, random_rank_factors(sizes, random)))
+        elif model.points == "generic":
+            found.append((sizes, cut_factors(sizes, rank, random)))
+        else:
+            left = np.linalg.qr(random.standard_normal((sizes[-1], sizes[-1])))[0]
+            right = np.linalg.qr(random.standard_normal((sizes[0], sizes[0])))[0]
+            found.append((sizes, balanced_factors(sizes, left, np.ones(rank), right.T)))
+    return found
+
+
+def _points(
+    model: Model, widest: int, dtype: torch.dtype, seed: int, target: Array | None
+) -> Points:
+    truths = _truths(model, seed, target)
+    deepest = max(len(factors) for _, factors in truths)
+    weights, masks, targets, rows = [], [], [], []
+    for number, (sizes, factors) in enumerate(truths):
+        weight, mask = padded(factors, deepest, widest)
+        whole = np.linalg.multi_dot(factors[::-1])
+        truth = np.zeros((widest, widest))
+        truth[: sizes[-1], : sizes[0]] = whole
+        rank = int(np.linalg.matrix_rank(whole, tol=1e-9))
+        exact = deep_linear(sizes, rank)
+        weights.append(weight)
+        masks.append(mask)
+        targets.append(truth)
+        rows.append(
+            {
+                "step": 0,
+                "network": number,
+                "widths": "-".join(map(str, sizes)),
+                "layers": len(factors),
+                "rank": rank,
+                "aoyagi": float(exact.value),
+                "multiplicity": exact.multiplicity,
+                "half_jacobian_rank": float(generic_coefficient(factors)),
+            }
+        )
+    return Points(
+        {"W": torch.from_numpy(np.stack(weights)).to(dtype)},
+        pd.DataFrame(rows),
+        {"target": torch.from_numpy(np.stack(targets)).to(dtype)},
+        {"W": torch.from_numpy(np.stack(masks))},
+    )
