@@ -84,3 +84,17 @@ def random_rank_factors(widths: Sequence[int], random: np.random.Generator) -> l
                 factor[:, keep:] = 0
         factors.append(factor)
     return factors
+
+
+def curvature_bound(factors: Sequence[Array]) -> float:
+    """Largest curvature of the loss where every factor has spectral norm max(1, its own).
+
+    sum over layers of the product of the squared norms of the other factors. At a singular
+    point the Hessian itself can vanish; a chain tethered with gamma of order 1 wanders to
+    factors of norm up to about 1, and this is what it meets there.
+    """
+    norms = [max(1.0, float(np.linalg.norm(factor, 2))) for factor in factors]
+    return sum(
+        float(np.prod([norm**2 for other, norm in enumerate(norms) if other != layer]))
+        for layer in range(len(norms))
+    )

@@ -12,6 +12,7 @@ from torch import Tensor
 from stagewise.data.linear_regression import gaussian_inputs
 from stagewise.models.deep_linear import (
     balanced_factors,
+    curvature_bound,
     cut_factors,
     padded,
     product,
@@ -168,6 +169,8 @@ def _points(
                 "half_jacobian_rank": float(generic_coefficient(factors)),
             }
         )
+        if model.points in ("balanced", "plateaus"):
+            rows[-1]["curvature"] = curvature_bound(factors)
     return Points(
         {"W": torch.from_numpy(np.stack(weights)).to(dtype)},
         pd.DataFrame(rows),
