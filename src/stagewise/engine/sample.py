@@ -51,6 +51,8 @@ def sample(
     Raises DivergedChainError for a chain that becomes non-finite.
     """
     points = points.matching(sampling.checkpoints)
+    if sampling.truth == "own":
+        points = testbed.with_own_truth(points)
     shapes = {name: tuple(t.shape[1:]) for name, t in points.parameters.items()}
     centres = flatten(points.parameters, shapes)
     mask = _mask(points, shapes, centres)

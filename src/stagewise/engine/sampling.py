@@ -33,6 +33,9 @@ class Sampling:
     """Steps between two recorded draws."""
     batch: int | None = None
     """Data in a minibatch, drawn with replacement for each chain; by default all data."""
+    truth: Literal["data", "own"] = "data"
+    """What the loss is measured against: the data, or the checkpoint's own function. At a plateau
+    of training w* is a saddle of the one and an exact minimum of the other."""
     start: Literal["centre", "tether"] = "centre"
     """Chains start at the checkpoint, or at a draw of the tether N(w*, 1/gamma)."""
     record: list[Literal["parameters"]] = field(default_factory=list)

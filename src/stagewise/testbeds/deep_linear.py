@@ -70,9 +70,10 @@ def build(settings: dict[str, Any], seed: int) -> Testbed:
     if model.samples is not None:
         data = {"x": gaussian_inputs(model.samples, widest, seed).to(dtype)}
     target = _target(model, seed) if model.target else None
+    learned = torch.from_numpy(target).to(dtype) if target is not None else None
 
     def losses(w: Parameters, constants: Parameters, batch: Batch) -> Tensor:
-        truth = constants["target"] if target is None else torch.from_numpy(target).to(dtype)
+        truth = constants["target"] if "target" in constants else learned
         error = product(w["W"]) - truth
         if "x" in batch:
             return (batch["x"] @ error.T).square().sum(-1) / 2
@@ -94,6 +95,7 @@ def build(settings: dict[str, Any], seed: int) -> Testbed:
         losses=losses,
         data=data,
         initial=initial if target is not None and model.points is None else None,
+        own_truth=lambda w: {"target": product(w["W"])},
         points=(lambda: _points(model, widest, dtype, seed, target)) if model.points else None,
     )
 

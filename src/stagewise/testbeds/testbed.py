@@ -8,7 +8,7 @@ and nothing here knows of samplers or of files.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -73,8 +73,18 @@ class Testbed:
     """Fresh weights of one model; None where the testbed has only known points."""
     points: Callable[[], Points] | None = None
     """Known points: exact minima, saddles or critical points; None where it is trained."""
+    own_truth: Callable[[Parameters], dict[str, Tensor]] | None = None
+    """Parameters of ONE model -> constants that make the model's own function the truth, so that
+    its loss is zero there. None where the data are the only truth."""
     metrics: dict[str, Callable[[Parameters, Parameters], Tensor]] = field(default_factory=dict)
     """Scalars of one model that training records beside the loss, by column name."""
+
+    def with_own_truth(self, points: Points) -> Points:
+        """The same parameters, each with its own function as the truth."""
+        if self.own_truth is None:
+            raise ValueError(f"truth: {self.name} has no other truth than its data")
+        own = torch.func.vmap(self.own_truth)(points.parameters)
+        return replace(points, constants={**points.constants, **own})
 
     @property
     def samples(self) -> int | None:

@@ -1,4 +1,28 @@
-PARTS["llc"] = {}
+PARTS["llc"] = {
+    "potentials": {
+        "monomials": of_runs("polynomial", "monomials", "sgld/llc.csv"),
+        "sums": of_runs("polynomial", "sums", "sgld/llc.csv"),
+    },
+    "components": {"draws": of_runs("polynomial", "components", "sgld/draws.nc")},
+    "deep_linear": {
+        "generic": of_runs("deep_linear", "generic", "sgld/llc.csv"),
+        "gibbs": of_runs("deep_linear", "balanced", "gibbs/llc.csv"),
+        "balanced": of_runs("deep_linear", "balanced", "sgld/llc.csv"),
+        "random_rank": of_runs("deep_linear", "random_rank", "sgld/llc.csv"),
+    },
+    "samplers": {
+        "sgld": of_runs("deep_linear", "trio", "sgld/llc.csv"),
+        "mala": of_runs("deep_linear", "trio", "mala/llc.csv"),
+        "gibbs": of_runs("deep_linear", "trio", "gibbs/llc.csv"),
+        "minibatch": of_runs("deep_linear", "trio_data", "sgld/llc.csv"),
+    },
+    "staircase": {
+        "gibbs": of_runs("deep_linear", "descent", "gibbs/llc.csv"),
+        "sgld": of_runs("deep_linear", "descent", "sgld/llc.csv"),
+        "plain": of_runs("deep_linear", "descent", "plain/llc.csv"),
+        "plateaus": of_runs("deep_linear", "plateaus", "gibbs/llc.csv"),
+    },
+}
 
 
 rule figure_llc:
@@ -14,14 +38,14 @@ rule figure_llc:
         png="<results>/figure1.png",
     log:
         "<logs>/llc/figure.log",
-    conda:
-        "../../../environment.yml"
+    params:
+        *code("draw_figure.py", lambda wildcards: ["stagewise.figures.llc"]),
+        settings={"slug": "llc"},
     threads: 1
     resources:
         mem_mb=2000,
         runtime=10,
-    params:
-        *code("draw_figure.py", lambda wildcards: ["stagewise.figures.llc"]),
-        settings={"slug": "llc"},
+    conda:
+        "../../../environment.yml"
     script:
         "../../../scripts/draw_figure.py"
