@@ -41,7 +41,8 @@ def sample(
 
     excess_loss   L(w_t) - L(w*) on the same data, nats per sample
     distance      |w_t - w*|
-    loss_at_centre, dimension, curvature  (checkpoint);  nbeta (n);  epsilon (checkpoint, n)
+    loss_at_centre, dimension, curvature  (checkpoint);  nbeta (n);  epsilon (checkpoint, n);
+    localization  ()
     acceptance    (checkpoint, n, chain), mean after burn-in
     rhat, ess_bulk, ess_tail, drift  (checkpoint, n), of excess_loss
     parameters    (checkpoint, n, chain, draw, parameter), if asked for
@@ -99,6 +100,7 @@ def sample(
     }
     return _dataset(recorded, points, sampling, sizes).assign(
         nbeta=("n", nbeta.numpy()),
+        localization=float(sampling.localization),
         epsilon=(("checkpoint", "n"), epsilon.numpy()),
         curvature=("checkpoint", curvature.numpy()),
         loss_at_centre=("checkpoint", loss_at_centre.numpy()),

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -103,3 +103,43 @@ def rank_correlation(first: Sequence[float] | NDArray[Any], second: Any) -> floa
     if len(one) < 2 or np.ptp(one) == 0 or np.ptp(two) == 0:
         return math.nan
     return float(spearmanr(one, two).statistic)
+
+
+def simulated(
+    statistic: Callable[[NDArray[Any]], float],
+    estimates: ArrayLike,
+    errors: ArrayLike,
+    *,
+    seed: int,
+    repeats: int = 2000,
+    level: float = 0.9,
+) -> Measured:
+    """A statistic of noisy estimates, its interval from redrawing them within their errors.
+
+    For statistics of a fixed set of targets (a maximum, a rank correlation), where resampling
+    the targets would answer another question. The value is that of the estimates themselves.
+    """
+    random = np.random.default_rng(seed)
+    centre, scale = np.asarray(estimates, dtype=float), np.asarray(errors, dtype=float)
+    found = [
+        statistic(centre + scale * random.standard_normal(len(centre))) for _ in range(repeats)
+    ]
+    low, high = np.nanquantile(found, [(1 - level) / 2, (1 + level) / 2])
+    return Measured(float(statistic(centre)), float(low), float(high), n=len(centre))
+
+
+def doubtful(found: Measured, doubt: str) -> Measured:
+    """The same number, marked as not fit to decide a claim where `doubt` is not empty."""
+    return replace(found, doubt=doubt)
+
+
+def not_stationary(rhat: ArrayLike, *, limit: float = 1.1, share: float = 0.1) -> str:
+    """A doubt where more than `share` of the chains' split R-hat exceed `limit`, else empty."""
+    values = np.asarray(rhat, dtype=float)
+    late = float((values > limit).mean())
+    if late <= share:
+        return ""
+    return (
+        f"chains are not stationary: R-hat above {limit} for {late:.0%} of the targets "
+        f"(largest {values.max():.2f}); longer chains would decide"
+    )

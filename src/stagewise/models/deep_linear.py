@@ -1,5 +1,6 @@
 """Deep linear networks: the product map, and factors of a product with chosen ranks."""
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -42,7 +43,7 @@ def balanced_factors(
     """
     layers, rank = len(widths) - 1, len(values)
     root = np.diag(values ** (1 / layers))
-    factors = [np.zeros((b, a)) for a, b in zip(widths, widths[1:], strict=False)]
+    factors = [np.zeros((b, a)) for a, b in itertools.pairwise(widths)]
     for factor in factors:
         factor[:rank, :rank] = root
     factors[0] = factors[0][:, :rank] @ right[:rank]
@@ -62,7 +63,7 @@ def _isometry(out: int, into: int, random: np.random.Generator) -> Array:
 
 def cut_factors(widths: Sequence[int], rank: int, random: np.random.Generator) -> list[Array]:
     """Factors of full rank with unit singular values, but one, drawn at random, of `rank`."""
-    pairs = list(zip(widths, widths[1:], strict=False))
+    pairs = list(itertools.pairwise(widths))
     cut = random.integers(len(pairs))
     factors = [_isometry(b, a, random) for a, b in pairs]
     into, out = pairs[cut]
@@ -74,7 +75,7 @@ def random_rank_factors(widths: Sequence[int], random: np.random.Generator) -> l
     """The generator of Furman and Lau (2402.03698): Gaussian factors of variance 1/fan-in, each
     cut with probability 1/2 to a uniformly random lower rank by zeroing rows or columns."""
     factors = []
-    for into, out in zip(widths, widths[1:], strict=False):
+    for into, out in itertools.pairwise(widths):
         factor = random.standard_normal((out, into)) / into**0.5
         if random.random() < 0.5:
             keep = int(random.integers(0, min(out, into)))

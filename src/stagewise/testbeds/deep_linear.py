@@ -1,5 +1,6 @@
 """Deep linear networks, whose learning coefficients are known exactly."""
 
+import itertools
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -70,10 +71,10 @@ def build(settings: dict[str, Any], seed: int) -> Testbed:
     if model.samples is not None:
         data = {"x": gaussian_inputs(model.samples, widest, seed).to(dtype)}
     target = _target(model, seed) if model.target else None
-    learned = torch.from_numpy(target).to(dtype) if target is not None else None
+    learned = torch.empty(0) if target is None else torch.from_numpy(target).to(dtype)
 
     def losses(w: Parameters, constants: Parameters, batch: Batch) -> Tensor:
-        truth = constants["target"] if "target" in constants else learned
+        truth = constants.get("target", learned)
         error = product(w["W"]) - truth
         if "x" in batch:
             return (batch["x"] @ error.T).square().sum(-1) / 2
@@ -86,7 +87,7 @@ def build(settings: dict[str, Any], seed: int) -> Testbed:
             torch.randn(b, a, generator=stream, dtype=torch.float64).numpy()
             * model.initial_scale
             / b**0.5
-            for a, b in zip(sizes, sizes[1:], strict=False)
+            for a, b in itertools.pairwise(sizes)
         ]
         return {"W": torch.from_numpy(padded(factors, len(factors), widest)[0]).to(dtype)}
 
@@ -173,6 +174,8 @@ def _points(
         )
         if model.points in ("balanced", "plateaus"):
             rows[-1]["curvature"] = curvature_bound(factors)
+        if target is not None:
+            rows[-1]["remaining_loss"] = float(np.sum((target - truth) ** 2) / 2)
     return Points(
         {"W": torch.from_numpy(np.stack(weights)).to(dtype)},
         pd.DataFrame(rows),

@@ -1,6 +1,7 @@
 PARTS["llc"] = {
     "potentials": {
         "monomials": of_runs("polynomial", "monomials", "sgld/llc.csv"),
+        "monomials_exact": of_runs("polynomial", "monomials", "mala/llc.csv"),
         "sums": of_runs("polynomial", "sums", "sgld/llc.csv"),
     },
     "components": {"draws": of_runs("polynomial", "components", "sgld/draws.nc")},
