@@ -37,3 +37,28 @@ rule claims:
         settings={},
     script:
         "../../scripts/collect_claims.py"
+
+
+rule gallery:
+    # The figures and claims of this run, copied to where the README shows them.
+    input:
+        figures=[
+            f"{config['results']}/figure{page['figure']}.png"
+            for page in PAGES.values()
+        ],
+        claims="<results>/claims.csv",
+    output:
+        figures=[f"docs/gallery/figure{page['figure']}.png" for page in PAGES.values()],
+        claims="docs/gallery/claims.csv",
+        page="docs/gallery/README.md",
+    log:
+        "<logs>/gallery.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        *code("fill_gallery.py"),
+        settings={},
+    script:
+        "../../scripts/fill_gallery.py"

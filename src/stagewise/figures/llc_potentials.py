@@ -57,7 +57,7 @@ def draw_potentials(axis: Axes, table: pd.DataFrame) -> None:
 
 def draw_components(axis: Axes, table: pd.DataFrame) -> None:
     """Histograms of the repeats from the two starting points, with exact values and theory."""
-    edges = np.linspace(table.lambda_hat.min(), table.lambda_hat.max(), 30)
+    edges = np.linspace(table.lambda_hat.min(), table.lambda_hat.max(), 30).tolist()
     for (start, part), colour in zip(table.groupby("start"), COLOURS, strict=False):
         where = {"line": "w* on the line", "origin": "w* at the origin"}[str(start)]
         axis.hist(part.lambda_hat, bins=edges, color=colour, alpha=0.75, label=where)

@@ -74,7 +74,7 @@ def _spearman(part: pd.DataFrame, truth: str, *, seed: int) -> Measured:
 
 
 def _shortfall(part: pd.DataFrame, *, seed: int) -> Measured:
-    """Median of 1 - lambda_hat / exact value at the same n; how far chains get, stationary or not."""
+    """Median of 1 - lambda_hat / exact value at the same n, of chains stationary or not."""
     missing = (1 - part.lambda_hat / part.finite_n).to_numpy()
     return bootstrap(lambda chosen: float(np.median(missing[chosen])), len(missing), seed=seed)
 

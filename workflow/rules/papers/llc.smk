@@ -39,14 +39,14 @@ rule figure_llc:
         png="<results>/figure1.png",
     log:
         "<logs>/llc/figure.log",
-    params:
-        *code("draw_figure.py", lambda wildcards: ["stagewise.figures.llc"]),
-        settings={"slug": "llc"},
+    conda:
+        "../../../environment.yml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=10,
-    conda:
-        "../../../environment.yml"
+    params:
+        *code("draw_figure.py", lambda wildcards: ["stagewise.figures.llc"]),
+        settings={"slug": "llc"},
     script:
         "../../../scripts/draw_figure.py"

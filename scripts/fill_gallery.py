@@ -1,0 +1,20 @@
+"""Copies figures and claims into docs/gallery, with a page that shows them."""
+
+from pathlib import Path
+from shutil import copyfile
+
+import pandas as pd
+
+from stagewise.artifacts import written_whole
+from stagewise.figures.gallery import page
+from stagewise.step import step
+
+with step(snakemake) as job:  # noqa: F821
+    claims = pd.read_csv(job.input.claims, keep_default_na=False)
+    with written_whole(job.output.claims) as temporary:
+        copyfile(job.input.claims, temporary)
+    for source, destination in zip(job.input.figures, job.output.figures, strict=True):
+        with written_whole(destination) as temporary:
+            copyfile(source, temporary)
+    with written_whole(job.output.page) as temporary:
+        temporary.write_text(page(claims, [Path(path).name for path in job.output.figures]))
