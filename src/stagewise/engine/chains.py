@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 from stagewise.engine.noise import BLOCK, index_block, normal_block
 from stagewise.engine.program import Program
@@ -29,17 +29,17 @@ class Chains:
         sampling: Sampling,
         *,
         seed: int,
-        keys: Sequence[tuple[int, int, int]],
+        keys: Sequence[tuple[int, float, int]],
     ) -> None:
-        """`keys` names each row's checkpoint, sample size and chain: its streams hang on these."""
+        """`keys` names each row's checkpoint, n and chain: its random streams hang on these."""
         self._kernel, self._target, self._program = kernel, target, program
         self._data, self._sampling, self._keys = data, sampling, keys
-        self._noises = [generator(seed, "noise", *key) for key in keys]
-        self._picks = [generator(seed, "batch", *key) for key in keys]
+        self._noises = self._streams(seed, "noise")
+        self._picks = self._streams(seed, "batch")
         self.step = 0
         position = target.centre.clone()
         if sampling.start == "tether":
-            starts = [generator(seed, "start", *key) for key in keys]
+            starts = self._streams(seed, "start")
             size = target.centre.shape[1]
             noise = torch.stack(
                 [torch.randn(size, generator=stream, dtype=position.dtype) for stream in starts]
@@ -47,6 +47,7 @@ class Chains:
             position = position + noise * target.mask / target.localization.sqrt()
         self._centre_loss = program.loss(target.centre, data) if sampling.batch is None else None
         self._state = kernel.init(position, target, data)
+        self._last_loss = torch.full((len(keys),), torch.nan)
         rows = len(keys)
         self.recorded = {
             "excess_loss": torch.full((sampling.draws, rows), torch.nan, dtype=torch.float64),
@@ -56,6 +57,9 @@ class Chains:
         if "parameters" in sampling.record:
             shape = (sampling.draws, position.shape[1], rows)
             self.recorded["parameters"] = torch.full(shape, torch.nan, dtype=torch.float32)
+
+    def _streams(self, seed: int, use: str) -> list[Generator]:
+        return [generator(seed, use, place, repr(n), chain) for place, n, chain in self._keys]
 
     def advance(self) -> None:
         """One block of steps, or what is left of the last; records the draws that fall in it."""
@@ -102,17 +106,18 @@ class Chains:
         """losses (step, row) of the block."""
         bad = ~torch.isfinite(losses)
         if not bad.any() and torch.isfinite(self._state.position).all():
+            self._last_loss = losses[-1]
             return
-        step, row = bad.nonzero()[0] if bad.any() else (len(losses) - 1, None)
-        if row is None:
-            row = (~torch.isfinite(self._state.position)).any(1).nonzero()[0, 0]
-        column = losses[: int(step), int(row)]
-        last = float(column[-1]) if len(column) else float("nan")
-        checkpoint, n, chain = self._keys[int(row)]
+        lost = ~torch.isfinite(self._state.position).all(1)
+        step, row = (
+            map(int, bad.nonzero()[0]) if bad.any() else (len(losses), int(lost.nonzero()[0]))
+        )
+        last = float(losses[step - 1, row] if step else self._last_loss[row])
+        place, n, chain = self._keys[row]
         raise DivergedChainError(
-            f"chain {chain} of checkpoint {checkpoint}, n index {n}, is not finite at step "
-            f"{self.step + int(step)} (last loss before it {last:.6g}, step size "
-            f"{float(self._target.epsilon[int(row), 0]):.3g}): lower `epsilon` or raise "
+            f"chain {chain} of checkpoint {place}, n = {n:g}, is not finite at step "
+            f"{self.step + step} (last loss before it {last:.6g}, step size "
+            f"{float(self._target.epsilon[row, 0]):.3g}): lower `epsilon` or raise "
             f"`localization`"
         )
 

@@ -31,13 +31,15 @@ def largest_curvature(
 ) -> Tensor:
     """Largest absolute Hessian eigenvalue of the mean loss at each position, by power iteration.
 
+    All rows start from the same random direction, so that no row's value depends on the others.
+
     position, mask  (row, d)
     returns         (row,) in nats per squared unit of weight, on unmasked coordinates
     """
-    vector = torch.randn(position.shape, generator=stream, dtype=position.dtype) * mask
+    vector = torch.randn(position.shape[1], generator=stream, dtype=position.dtype) * mask
     value = position.new_zeros(len(position))
     for _ in range(iterations):
-        vector = vector / vector.norm(dim=1, keepdim=True).clamp_min(1e-300)
+        vector = vector / vector.norm(dim=1, keepdim=True)
         product = _hessian_vector(program, position, vector, batch) * mask
         value = product.norm(dim=1)
         vector = torch.where(value[:, None] > 0, product, vector)
@@ -54,11 +56,12 @@ def hessian_trace(
 ) -> tuple[Tensor, Tensor]:
     """Hutchinson's estimate of the trace of the Hessian, and its standard error.  (row,), (row,)
 
-    mean over `probes` random sign vectors v of v^T H v.
+    mean over `probes` random sign vectors v of v^T H v, the same vectors for every row: no row's
+    value depends on the others, and differences between rows have less noise.
     """
     values = []
     for _ in range(probes):
-        signs = torch.randint(0, 2, position.shape, generator=stream).to(position.dtype) * 2 - 1
+        signs = torch.randint(0, 2, position.shape[1:], generator=stream).to(position.dtype) * 2 - 1
         values.append((signs * _hessian_vector(program, position, signs, batch)).sum(1))
     stacked = torch.stack(values)
     return stacked.mean(0), stacked.std(0) / probes**0.5

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from math import prod
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -30,7 +31,7 @@ def unflatten(position: Tensor, shapes: Shapes) -> dict[str, Tensor]:
 class Program:
     """Losses and gradients of many models at once.
 
-    The mapped gradient is traced once for each batch shape into a plain list of tensor
+    Each mapped function is traced once for each batch shape into a plain list of tensor
     operations; running that list costs half of running the transformations again.
     """
 
@@ -41,7 +42,7 @@ class Program:
         self._shapes = shapes
         self._constants = dict(constants)
         self._rows = rows
-        self._traced: dict[tuple[object, ...], Callable[..., tuple[Tensor, Tensor]]] = {}
+        self._traces: dict[tuple[object, ...], Callable[..., Any]] = {}
 
     def _loss(
         self, parameters: dict[str, Tensor], constants: dict[str, Tensor], batch: dict[str, Tensor]
@@ -54,6 +55,48 @@ class Program:
             )
         return losses.mean()
 
+    def loss_and_gradient(
+        self, position: Tensor, batch: Mapping[str, Tensor], *, shared: bool = True
+    ) -> tuple[Tensor, Tensor]:
+        """Mean loss (row,) and gradient (row, d) at `position` (row, d).
+
+        `batch` holds tensors (sample, ...) that all rows see, or, with shared=False,
+        (row, sample, ...). With k times as many positions as rows, each row's constants serve
+        k consecutive positions.
+        """
+        return self._run("gradient", position, dict(batch), shared)
+
+    def loss(self, position: Tensor, batch: Mapping[str, Tensor], *, shared: bool = True) -> Tensor:
+        """Mean loss (row,) at `position`, without a gradient."""
+        return self._run("loss", position, dict(batch), shared)
+
+    def _run(self, what: str, position: Tensor, data: dict[str, Tensor], shared: bool) -> Any:
+        arguments = [("position", position), *data.items()]
+        key = (what, shared, *((name, t.shape, t.dtype) for name, t in arguments))
+        with torch.no_grad():
+            if key not in self._traces:
+                mapped = self._mapped(what, len(position), shared)
+                self._traces[key] = make_fx(mapped)(position, data)
+            return self._traces[key](position, data)
+
+    def _mapped(self, what: str, rows: int, shared: bool) -> Callable[..., Any]:
+        """The function that is traced: of positions (rows, d) and a batch."""
+        constants = self._constants_for(rows)
+        in_dims = (0, 0, None if shared else 0)
+        loss = vmap(self._loss, in_dims=in_dims)
+        gradient_and_loss = vmap(grad_and_value(self._loss), in_dims=in_dims)
+
+        def losses(position: Tensor, data: dict[str, Tensor]) -> Tensor:
+            return loss(unflatten(position, self._shapes), constants, data)
+
+        def losses_and_gradients(
+            position: Tensor, data: dict[str, Tensor]
+        ) -> tuple[Tensor, Tensor]:
+            gradient, value = gradient_and_loss(unflatten(position, self._shapes), constants, data)
+            return value, flatten(gradient, self._shapes)
+
+        return losses if what == "loss" else losses_and_gradients
+
     def _constants_for(self, rows: int) -> dict[str, Tensor]:
         repeats, left = divmod(rows, self._rows)
         if left:
@@ -61,33 +104,3 @@ class Program:
         if repeats == 1:
             return self._constants
         return {k: v.repeat_interleave(repeats, dim=0) for k, v in self._constants.items()}
-
-    def loss_and_gradient(
-        self, position: Tensor, batch: Mapping[str, Tensor], *, shared: bool = True
-    ) -> tuple[Tensor, Tensor]:
-        """Mean loss (row,) and gradient (row, d) at `position` (row, d).
-
-        `batch` holds tensors (sample, ...) that all rows see, or, with shared=False,
-        (row, sample, ...).
-        """
-        data = dict(batch)
-        key = (len(position), shared, *(tuple(v.shape) for v in data.values()))
-        if key not in self._traced:
-            constants = self._constants_for(len(position))
-            mapped = vmap(grad_and_value(self._loss), in_dims=(0, 0, None if shared else 0))
-
-            def run(position: Tensor, data: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-                gradient, loss = mapped(unflatten(position, self._shapes), constants, data)
-                return loss, flatten(gradient, self._shapes)
-
-            with torch.no_grad():
-                self._traced[key] = make_fx(run)(position, data)
-        with torch.no_grad():
-            return self._traced[key](position, data)
-
-    def loss(self, position: Tensor, batch: Mapping[str, Tensor], *, shared: bool = True) -> Tensor:
-        """Mean loss (row,) at `position`, without a gradient."""
-        constants = self._constants_for(len(position))
-        mapped = vmap(self._loss, in_dims=(0, 0, None if shared else 0))
-        with torch.no_grad():
-            return mapped(unflatten(position, self._shapes), constants, dict(batch))

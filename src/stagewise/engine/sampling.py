@@ -66,6 +66,8 @@ class Sampling:
             )
         if self.n is not None and min(self.n) <= 1:
             raise ValueError(f"n: sample sizes must exceed 1, got {self.n}")
+        if self.n is not None and len(set(self.n)) < len(self.n):
+            raise ValueError(f"n: sample sizes must differ, got {self.n}")
         if self.beta is not None and self.beta < 0:
             raise ValueError(f"beta: must not be negative, got {self.beta}")
         if self.batch is not None and self.batch < 1:

@@ -36,24 +36,25 @@ class Points:
     def __len__(self) -> int:
         return len(self.index)
 
-    def matching(self, wanted: Mapping[str, Any] | None) -> "Points":
-        """The checkpoints whose index row has, in each named column, (one of) the given values."""
-        if not wanted:
-            return self
+    def places(self, wanted: Mapping[str, Any] | None) -> Tensor:
+        """Rows whose index has, in each named column, (one of) the given values; by default all."""
         keep = np.ones(len(self), dtype=bool)
-        for column, values in wanted.items():
+        for column, values in (wanted or {}).items():
             if column not in self.index:
                 known = ", ".join(map(str, self.index.columns))
                 raise ValueError(f"checkpoints.{column}: no such column; the index has {known}")
             keep &= self.index[column].isin(values if isinstance(values, list) else [values])
         if not keep.any():
-            raise ValueError(f"checkpoints: none matches {dict(wanted)}")
-        where = torch.from_numpy(np.flatnonzero(keep))
+            raise ValueError(f"checkpoints: none matches {dict(wanted or {})}")
+        return torch.from_numpy(np.flatnonzero(keep))
+
+    def at(self, places: Tensor) -> "Points":
+        """The points of the given rows, numbered anew."""
         return Points(
-            {name: tensor[where] for name, tensor in self.parameters.items()},
-            self.index[keep].reset_index(drop=True),
-            {name: tensor[where] for name, tensor in self.constants.items()},
-            {name: tensor[where] for name, tensor in self.masks.items()},
+            {name: tensor[places] for name, tensor in self.parameters.items()},
+            self.index.iloc[places.numpy()].reset_index(drop=True),
+            {name: tensor[places] for name, tensor in self.constants.items()},
+            {name: tensor[places] for name, tensor in self.masks.items()},
         )
 
 

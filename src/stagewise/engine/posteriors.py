@@ -1,0 +1,135 @@
+"""The local posteriors of a set of checkpoints, ready to be sampled row by row."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from stagewise.engine.curvature import largest_curvature
+from stagewise.engine.program import Program, Shapes, flatten
+from stagewise.engine.sampling import Sampling
+from stagewise.samplers.target import Kernel, Target
+from stagewise.seeds import generator
+from stagewise.testbeds.testbed import Points, Testbed
+
+
+@dataclass(frozen=True)
+class Posteriors:
+    """One tethered, tempered posterior for every checkpoint and sample size."""
+
+    testbed: Testbed
+    points: Points
+    sampling: Sampling
+    shapes: Shapes
+    sizes: list[float]
+    """Sample sizes n."""
+    centres: Tensor
+    """(checkpoint, d)"""
+    mask: Tensor
+    """(checkpoint, d) 1 where the coordinate is sampled, 0 where it is held."""
+    loss_at_centre: Tensor
+    """(checkpoint,) on all data, nats per sample."""
+    curvature: Tensor
+    """(checkpoint,) what `epsilon_unit: curvature` refers to; not a number where unused."""
+    nbeta: Tensor
+    """(n,)"""
+    epsilon: Tensor
+    """(checkpoint, n) step sizes; not a number for samplers without one."""
+
+    def target(self, rows: Tensor) -> tuple[Target, Program]:
+        """What the rows (row, 3) = (checkpoint, place of n, chain) sample from, and its program."""
+        at, size = rows[:, 0], rows[:, 1]
+        constants = {name: tensor[at] for name, tensor in self.points.constants.items()}
+        program = Program(self.testbed.losses, self.shapes, constants, rows=len(rows))
+        shared = self.sampling.batch is None
+        centre = self.centres[at]
+        target = Target(
+            loss_and_gradient=lambda w, batch: program.loss_and_gradient(w, batch, shared=shared),
+            centre=centre,
+            nbeta=self.nbeta[size][:, None],
+            localization=centre.new_full((len(rows), 1), self.sampling.localization),
+            epsilon=self.epsilon[at, size][:, None],
+            mask=self.mask[at],
+            shapes=self.shapes,
+            constants=constants,
+            options=self.sampling.options,
+        )
+        return target, program
+
+
+def posteriors(
+    testbed: Testbed, points: Points, kernel: Kernel, sampling: Sampling, *, seed: int
+) -> Posteriors:
+    """The posteriors of `points` under the settings; ValueError for settings that do not fit."""
+    shapes = {name: tuple(tensor.shape[1:]) for name, tensor in points.parameters.items()}
+    centres = flatten(points.parameters, shapes)
+    mask = _mask(points, shapes, centres)
+    sizes = _sizes(testbed, kernel, sampling)
+    nbeta = torch.tensor([sampling.nbeta(n) for n in sizes], dtype=centres.dtype)
+    program = Program(testbed.losses, shapes, points.constants, rows=len(points))
+    loss_at_centre = program.loss(centres, testbed.data)
+    if not torch.isfinite(loss_at_centre).all():
+        bad = int((~torch.isfinite(loss_at_centre)).nonzero()[0])
+        raise ValueError(f"the loss at checkpoint {bad} itself is not finite")
+    if "curvature" in points.index:
+        curvature = torch.tensor(points.index["curvature"].to_numpy(), dtype=centres.dtype)
+    elif sampling.epsilon_unit == "curvature":
+        stream = generator(seed, "curvature")
+        curvature = largest_curvature(program, centres, testbed.data, mask, stream=stream)
+    else:
+        curvature = centres.new_full((len(points),), torch.nan)
+    return Posteriors(
+        testbed=testbed,
+        points=points,
+        sampling=sampling,
+        shapes=shapes,
+        sizes=sizes,
+        centres=centres,
+        mask=mask,
+        loss_at_centre=loss_at_centre,
+        curvature=curvature,
+        nbeta=nbeta,
+        epsilon=_epsilon(sampling, nbeta, curvature),
+    )
+
+
+def _sizes(testbed: Testbed, kernel: Kernel, sampling: Sampling) -> list[float]:
+    if sampling.batch is not None and testbed.samples is None:
+        raise ValueError(f"batch: {testbed.name} has a population loss, without data to batch")
+    if sampling.batch is not None and kernel.FULL_DATA:
+        raise ValueError(f"batch: the sampler {sampling.kernel} needs all data at every step")
+    if sampling.n:
+        return [float(n) for n in sampling.n]
+    if testbed.samples is None:
+        raise ValueError(f"n: {testbed.name} has a population loss, so n must be given")
+    return [float(testbed.samples)]
+
+
+def _mask(points: Points, shapes: Mapping[str, tuple[int, ...]], centres: Tensor) -> Tensor:
+    masks = {
+        name: points.masks.get(name, torch.ones_like(tensor, dtype=torch.bool))
+        for name, tensor in points.parameters.items()
+    }
+    for name, tensor in masks.items():
+        if tensor.shape != points.parameters[name].shape:
+            raise ValueError(
+                f"masks.{name}: shape {tuple(tensor.shape)}, "
+                f"expected {tuple(points.parameters[name].shape)}"
+            )
+    mask = flatten(masks, shapes).to(centres.dtype)
+    if (mask.sum(1) == 0).any():
+        empty = int((mask.sum(1) == 0).nonzero()[0])
+        raise ValueError(f"masks: no coordinate of checkpoint {empty} is left to sample")
+    return mask
+
+
+def _epsilon(sampling: Sampling, nbeta: Tensor, curvature: Tensor) -> Tensor:
+    shape = (len(curvature), len(nbeta))
+    if sampling.epsilon is None:
+        return nbeta.new_full(shape, torch.nan)
+    if sampling.epsilon_unit == "nbeta":
+        return sampling.epsilon / (nbeta + sampling.localization).expand(shape)
+    if sampling.epsilon_unit == "curvature":
+        return sampling.epsilon / (curvature[:, None] * nbeta + sampling.localization)
+    return nbeta.new_full(shape, sampling.epsilon)
