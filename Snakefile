@@ -49,3 +49,6 @@ include: "workflow/rules/report.smk"
 for slug in PAGES:
 
     include: f"workflow/rules/papers/{slug}.smk"
+
+
+checked(check_parts, config["papers"], PARTS)

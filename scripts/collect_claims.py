@@ -2,11 +2,10 @@
 
 import pandas as pd
 
-from stagewise.artifacts import written_whole
+from stagewise import tables
 from stagewise.step import step
 
 with step(snakemake) as job:  # noqa: F821
-    tables = [pd.read_csv(path) for path in job.input.tables]
-    table = pd.concat(tables, ignore_index=True).sort_values("figure", kind="stable")
-    with written_whole(job.output.table) as temporary:
-        table.to_csv(temporary, index=False)
+    found = [tables.load(path) for path in job.input.tables]
+    table = pd.concat(found, ignore_index=True).sort_values("figure", kind="stable")
+    tables.save(job.output.table, table)

@@ -2,16 +2,15 @@
 
 from importlib import import_module
 
-import pandas as pd
-
+from stagewise import tables
 from stagewise.artifacts import written_whole
 from stagewise.figures.style import save_figure, styled
 from stagewise.step import step
 
 with step(snakemake) as job:  # noqa: F821
-    tables = {part: pd.read_csv(job.input[part]) for part in job.input.keys()}  # noqa: SIM118
+    found = {part: tables.load(job.input[part]) for part in job.input.keys()}  # noqa: SIM118
     with styled():
-        figure = import_module(f"stagewise.figures.{job.settings['slug']}").draw(tables)
+        figure = import_module(f"stagewise.figures.{job.settings['slug']}").draw(found)
         for path in (job.output.pdf, job.output.png):
             with written_whole(path) as temporary:
                 save_figure(figure, temporary)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import yaml
 
-from stagewise.artifacts import written_whole
+from stagewise import tables
 from stagewise.findings import measured
 from stagewise.findings.judge import judge
 from stagewise.step import step
@@ -12,5 +12,4 @@ from stagewise.step import step
 with step(snakemake) as job:  # noqa: F821
     page = yaml.safe_load(Path(job.input.page).read_text())
     table = judge(page, measured.load(job.input.measured), scale=job.settings["scale"])
-    with written_whole(job.output.table) as temporary:
-        table.to_csv(temporary, index=False)
+    tables.save(job.output.table, table)

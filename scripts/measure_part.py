@@ -3,9 +3,7 @@
 from importlib import import_module
 from pathlib import Path
 
-import pandas as pd
-
-from stagewise.artifacts import written_whole
+from stagewise import tables
 from stagewise.engine import draws
 from stagewise.findings import measured
 from stagewise.step import step
@@ -16,7 +14,7 @@ def loaded(path):
     run = next(piece for piece in Path(path).parts if piece.startswith("seed"))
     seed = int(run.removeprefix("seed"))
     if path.endswith(".csv"):
-        return pd.read_csv(path).assign(seed=seed)
+        return tables.load(path).assign(seed=seed)
     return draws.load(path).assign_attrs(seed=seed)
 
 
@@ -27,6 +25,5 @@ with step(snakemake) as job:  # noqa: F821
         paths = job.input[name]
         found[name] = [loaded(path) for path in ([paths] if isinstance(paths, str) else paths)]
     table, statistics = module.measure(found, job.settings)
-    with written_whole(job.output.table) as temporary:
-        table.to_csv(temporary, index=False)
+    tables.save(job.output.table, table)
     measured.save(job.output.statistics, statistics, job.provenance())

@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,23 +15,13 @@ class ArtifactError(Exception):
 def written_whole(path: str | Path) -> Iterator[Path]:
     """A temporary path beside `path`, renamed to it when the block ends without an error.
 
-    Readers never see a half-written file, and a kill leaves the earlier one as it was.
+    Readers never see a half-written file, and a kill leaves the earlier one as it was. A file has
+    one writer, so the temporary name is always the same and what a kill leaves is overwritten.
     """
     path = Path(path)
+    temporary = path.with_name(f".{path.stem}.partial{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(
-            prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent
-        )
-    except OSError as error:
-        raise ArtifactError(
-            f"cannot write {path}: {error.strerror or error}. "
-            f"Check the permissions and the free space of {path.parent}."
-        ) from error
-    os.close(handle)
-    temporary = Path(name)
-    temporary.chmod(0o644)
-    try:
         yield temporary
         os.replace(temporary, path)
     except OSError as error:
@@ -41,7 +30,8 @@ def written_whole(path: str | Path) -> Iterator[Path]:
             f"Check the permissions and the free space of {path.parent}."
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def file_digest(path: str | Path) -> str:

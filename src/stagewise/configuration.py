@@ -1,38 +1,155 @@
-"""Checks a configuration or a paper's page against its schema, with messages that name the key."""
+"""Checks a configuration and the papers' pages, with messages that name the key.
+
+Everything that can be known before a job runs is checked here, without importing torch, so that
+a dry run tells it.
+"""
 
 import difflib
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from stagewise.settings import SettingsError
+from stagewise.engine.sampling import Sampling
+from stagewise.findings.condition import parse_condition
+from stagewise.settings import SettingsError, build
+from stagewise.training.training import Training
 
 
 def _path(error: ValidationError) -> str:
     return ".".join(str(part) for part in error.absolute_path)
 
 
+def _hint(key: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(key, known, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
+
+
 def _message(error: ValidationError) -> str:
     where = _path(error)
     if error.validator == "additionalProperties":
         known = list(error.schema.get("properties", {}))
-        lines = []
-        for key in sorted(set(error.instance) - set(known)):
-            name = f"{where}.{key}" if where else key
-            close = difflib.get_close_matches(str(key), known, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
-            lines.append(f"{name}: unknown setting; {hint}")
-        return "\n".join(lines)
+        return "\n".join(
+            f"{where}.{key}: unknown setting; {_hint(str(key), known)}".lstrip(".")
+            for key in sorted(set(error.instance) - set(known), key=str)
+        )
+    if error.validator == "required":
+        missing = [key for key in error.validator_value if key not in error.instance]
+        return "\n".join(f"{where}.{key}: missing".lstrip(".") for key in missing)
     if error.validator in ("anyOf", "oneOf"):
         return f"{where}: {error.instance!r} is none of the forms allowed here"
-    return f"{where or 'configuration'}: {error.message}"
+    if error.validator == "minItems" and not error.instance:
+        return f"{where}: must not be empty"
+    return f"{where}: {error.message}".removeprefix(": ")
+
+
+def _raise(source: str, messages: list[str]) -> None:
+    if messages:
+        listed = "\n".join(dict.fromkeys(messages))
+        raise SettingsError(f"{source} cannot be used:\n{listed}")
 
 
 def check(values: Mapping[str, Any], schema: Mapping[str, Any], source: str) -> None:
     """Raises SettingsError listing every key of `values` that the schema does not allow."""
     errors = sorted(Draft202012Validator(schema).iter_errors(values), key=_path)
-    if errors:
-        listed = "\n".join(_message(error) for error in errors)
-        raise SettingsError(f"{source} has settings that cannot be used:\n{listed}")
+    _raise(source, [_message(error) for error in errors])
+
+
+def check_configuration(
+    config: Mapping[str, Any], schema: Mapping[str, Any], library: Path
+) -> None:
+    """Raises SettingsError naming every setting that no step could use.
+
+    The schema first; then what hangs together across keys, as the steps themselves check it; and
+    that every testbed and sampler is a module below `library`, the folder of the package.
+    """
+    check(config, schema, "The configuration")
+    _raise("The configuration", list(_wrong_steps(config, library)))
+
+
+def _wrong_steps(config: Mapping[str, Any], library: Path) -> Iterator[str]:
+    testbeds, samplers = _modules(library / "testbeds"), _modules(library / "samplers")
+    for testbed, family in config["testbeds"].items():
+        if testbed not in testbeds:
+            yield (
+                f"testbeds.{testbed}: there is no src/stagewise/testbeds/{testbed}.py; "
+                f"{_hint(testbed, testbeds)}"
+            )
+        for variant, section in family.items():
+            where = f"testbeds.{testbed}.{variant}"
+            if "training" in section:
+                yield from _wrong(Training, section["training"], f"{where}.training")
+            for name, sampling in section.get("sampling", {}).items():
+                yield from _wrong(Sampling, sampling, f"{where}.sampling.{name}")
+                if sampling["kernel"] not in samplers:
+                    yield (
+                        f"{where}.sampling.{name}.kernel: there is no "
+                        f"src/stagewise/samplers/{sampling['kernel']}.py; "
+                        f"{_hint(sampling['kernel'], samplers)}"
+                    )
+
+
+def _modules(folder: Path) -> list[str]:
+    """Modules of a folder that implement its interface: not the one that says what it is."""
+    interfaces = {"__init__", "testbed", "target"}
+    return sorted(path.stem for path in folder.glob("*.py") if path.stem not in interfaces)
+
+
+def _wrong(kind: type[Any], values: Mapping[str, Any], where: str) -> Iterator[str]:
+    try:
+        build(kind, values, where)
+    except SettingsError as error:
+        yield str(error)
+
+
+def check_parts(
+    papers: Mapping[str, Mapping[str, Any]], parts: Mapping[str, Mapping[str, Any]]
+) -> None:
+    """Raises SettingsError for settings of a paper or a part that does not exist.
+
+    papers  the section `papers` of the configuration: slug -> part -> settings
+    parts   slug -> part -> its inputs
+    """
+    wrong = []
+    for slug, section in papers.items():
+        if slug not in parts:
+            wrong.append(f"papers.{slug}: there is no such paper; {_hint(slug, sorted(parts))}")
+            continue
+        for part in section:
+            if part not in parts[slug]:
+                known = _hint(part, sorted(parts[slug]))
+                wrong.append(f"papers.{slug}.{part}: there is no such part; {known}")
+    _raise("The configuration", wrong)
+
+
+def check_page(page: Any, schema: Mapping[str, Any], path: Path) -> None:
+    """Raises SettingsError naming what is wrong with one paper's page."""
+    source = f"workflow/papers/{path.name}"
+    check(page, schema, source)
+    wrong = []
+    if page["slug"] != path.stem:
+        wrong.append(f"slug: is {page['slug']!r}, expected {path.stem!r}, the name of the file")
+    for name, count in Counter(claim["id"] for claim in page["claims"]).items():
+        if count > 1:
+            wrong.append(f"claims: {count} claims have the id {name!r}")
+    for claim in page["claims"]:
+        if "condition" in claim:
+            try:
+                parse_condition(claim["condition"])
+            except SettingsError as error:
+                wrong.append(f"claim {claim['id']}: {error}")
+    _raise(source, wrong)
+
+
+def check_figures(pages: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raises SettingsError if two pages claim the same figure."""
+    owners: dict[int, str] = {}
+    for slug, page in pages.items():
+        other = owners.setdefault(page["figure"], slug)
+        if other != slug:
+            raise SettingsError(
+                f"workflow/papers: {other} and {slug} are both figure {page['figure']}"
+            )

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,8 @@ from safetensors.torch import save_file
 from torch import Generator, Tensor
 
 from stagewise.artifacts import written_whole
+
+log = logging.getLogger("stagewise")
 
 EVERY = 15.0
 """Seconds between two saves."""
@@ -40,10 +43,13 @@ class SideFile:
                 metadata = file.metadata() or {}
                 if metadata.get("work") != self._work:
                     return None
-                names = list(file.keys())
-                return {n: file.get_tensor(n) for n in names}, json.loads(metadata["counters"])
-        except (SafetensorError, OSError, KeyError):
+                tensors = {name: file.get_tensor(name) for name in list(file.keys())}
+                counters = json.loads(metadata["counters"])
+        except (SafetensorError, OSError, KeyError, ValueError):
             return None
+        places = [f"{name} {n}" for name, n in counters.items() if isinstance(n, int) and n]
+        log.info("resumed at %s", ", ".join(places) or "the start")
+        return tensors, counters
 
     def due(self) -> bool:
         """Whether it is time to save again."""

@@ -9,6 +9,31 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
+@dataclasses.dataclass(frozen=True)
+class Section:
+    """The settings of a step as a script receives them.
+
+    Snakemake does not compare objects of its users' classes: what it compares, and prints as the
+    reason of a rerun, are the `lines` of the settings, one param each.
+    """
+
+    values: dict[str, Any]
+
+
+def lines(values: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """'key.key = value' for every setting, sorted; a mapping in a list counts as one more level."""
+    found: list[str] = []
+    for key in sorted(values):
+        value = values[key]
+        if isinstance(value, list) and value and all(isinstance(v, Mapping) for v in value):
+            value = {str(place): item for place, item in enumerate(value)}
+        if isinstance(value, Mapping) and value:
+            found += lines(value, f"{prefix}{key}.")
+        else:
+            found.append(f"{prefix}{key} = {value!r}")
+    return found
+
+
 class SettingsError(ValueError):
     """A setting is unknown, missing, of the wrong type or out of range; the message names it."""
 

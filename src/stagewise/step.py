@@ -10,7 +10,7 @@ from typing import Any
 
 from stagewise.artifacts import ArtifactError, file_digest
 from stagewise.provenance import record
-from stagewise.settings import SettingsError
+from stagewise.settings import Section, SettingsError
 
 log = logging.getLogger("stagewise")
 
@@ -21,7 +21,10 @@ class Step:
     def __init__(self, snakemake: Any) -> None:
         self.input, self.output = snakemake.input, snakemake.output
         self.wildcards, self.threads = snakemake.wildcards, snakemake.threads
-        self.settings: dict[str, Any] = dict(snakemake.params.settings)
+        settings = snakemake.params.settings
+        self.settings: dict[str, Any] = (
+            settings.values if isinstance(settings, Section) else settings
+        )
         self.code = [value for value in snakemake.params if isinstance(value, str) and value]
         self._started = time.time()
 

@@ -14,8 +14,13 @@ os.environ.update(
     MPLBACKEND="Agg",
 )
 
-from stagewise.configuration import check
-from stagewise.settings import SettingsError
+from stagewise.configuration import (
+    check_configuration,
+    check_figures,
+    check_page,
+    check_parts,
+)
+from stagewise.settings import Section, SettingsError, lines
 from stagewise.tracking import code_of
 
 LAYOUT = "1"
@@ -29,31 +34,34 @@ def schema(name):
     return yaml.safe_load((ROOT / "workflow" / "schemas" / name).read_text())
 
 
-def checked_config():
-    """Raises one message, naming every key, if the configuration cannot be used."""
+def checked(check, *arguments):
+    """Calls the check; what it finds ends the run as one message."""
     try:
-        check(config, schema("config.schema.yaml"), "The configuration")
+        check(*arguments)
     except SettingsError as error:
         raise WorkflowError(str(error)) from None
-    for testbed in config["testbeds"]:
-        if not (ROOT / "src/stagewise/testbeds" / f"{testbed}.py").is_file():
-            raise WorkflowError(
-                f"testbeds.{testbed}: there is no src/stagewise/testbeds/{testbed}.py"
-            )
-    for testbed, variant, name in samplings():
-        kernel = config["testbeds"][testbed][variant]["sampling"][name]["kernel"]
-        if not (ROOT / "src/stagewise/samplers" / f"{kernel}.py").is_file():
-            raise WorkflowError(
-                f"testbeds.{testbed}.{variant}.sampling.{name}.kernel: there is no sampler "
-                f"src/stagewise/samplers/{kernel}.py"
-            )
-    marker = Path(config["results"]) / ".layout"
-    if Path(config["results"]).is_dir() and any(Path(config["results"]).iterdir()):
+
+
+def checked_config():
+    """Raises one message, naming every key, if the configuration cannot be used."""
+    checked(
+        check_configuration,
+        config,
+        schema("config.schema.yaml"),
+        ROOT / "src" / "stagewise",
+    )
+    folder = Path(config["results"])
+    if folder.exists() and not folder.is_dir():
+        raise WorkflowError(
+            f"results: {folder} is a file; name another folder, or move it away"
+        )
+    if folder.is_dir() and any(folder.iterdir()):
+        marker = folder / ".layout"
         found = marker.read_text().strip() if marker.is_file() else "none"
         if found != LAYOUT:
             raise WorkflowError(
-                f"{config['results']}/ was made with results layout {found}, this version "
-                f"writes layout {LAYOUT}: move the folder away or set `results:` to another"
+                f"{folder}/ was made with results layout {found}, this version writes layout "
+                f"{LAYOUT}: move the folder away or set `results:` to another"
             )
 
 
@@ -149,6 +157,36 @@ def code(script, modules=lambda wildcards: []):
     return [digest(str(path.relative_to(ROOT))) for path in paths]
 
 
+def most_lines():
+    """The largest number of settings that any step has."""
+    sections = [config["llc"], *config["papers"].values()]
+    for family in config["testbeds"].values():
+        for variant in family.values():
+            run = {key: variant.get(key, {}) for key in ("model", "training")}
+            sections.append(run)
+            for sampling in variant.get("sampling", {}).values():
+                sections.append({"model": run["model"], "sampling": sampling})
+    return max(len(lines(section)) for section in sections)
+
+
+def settings(find):
+    """One param per setting of a step, so that the reason for a rerun shows the settings that
+    changed and no others. `find` maps wildcards to the settings.
+    """
+    known = {}
+
+    def line(place):
+        def of_job(wildcards):
+            job = tuple(wildcards)
+            if job not in known:
+                known[job] = dict(enumerate(lines(find(wildcards))))
+            return known[job].get(place, "")
+
+        return of_job
+
+    return [line(place) for place in range(most_lines())]
+
+
 def part_settings(wildcards):
     """The section of the configuration for one part of a paper's measurement."""
     return ordered(config["papers"].get(wildcards.slug, {}).get(wildcards.part, {}))
@@ -187,14 +225,15 @@ def pages():
     """slug -> page of every paper, checked against the schema and against each other."""
     found = {}
     for path in sorted((ROOT / "workflow" / "papers").glob("*.yaml")):
-        page = yaml.safe_load(path.read_text())
         try:
-            check(page, schema("paper.schema.yaml"), f"workflow/papers/{path.name}")
-        except SettingsError as error:
-            raise WorkflowError(str(error)) from None
-        if page["slug"] != path.stem:
+            page = yaml.safe_load(path.read_text())
+        except yaml.YAMLError as error:
+            raise WorkflowError(f"workflow/papers/{path.name}: {error}") from None
+        checked(check_page, page, schema("paper.schema.yaml"), path)
+        if not (ROOT / "workflow/rules/papers" / f"{path.stem}.smk").is_file():
             raise WorkflowError(
-                f"workflow/papers/{path.name}: slug is {page['slug']!r}, expected {path.stem!r}"
+                f"workflow/papers/{path.name}: there is no workflow/rules/papers/{path.stem}.smk"
             )
         found[page["slug"]] = page
+    checked(check_figures, found)
     return found

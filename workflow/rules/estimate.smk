@@ -40,7 +40,8 @@ rule measure:
         runtime=20,
     params:
         *code("measure_part.py", part_modules),
-        settings=part_settings,
+        *settings(part_settings),
+        settings=lambda wildcards: Section(part_settings(wildcards)),
     script:
         "../../scripts/measure_part.py"
 

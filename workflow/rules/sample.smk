@@ -16,6 +16,7 @@ rule sample:
         runtime=60,
     params:
         *code("sample_posterior.py", sample_modules),
-        settings=sampling_settings,
+        *settings(sampling_settings),
+        settings=lambda wildcards: Section(sampling_settings(wildcards)),
     script:
         "../../scripts/sample_posterior.py"

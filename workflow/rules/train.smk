@@ -16,7 +16,8 @@ rule train:
         runtime=60,
     params:
         *code("train_run.py", train_modules),
-        settings=run_settings,
+        *settings(run_settings),
+        settings=lambda wildcards: Section(run_settings(wildcards)),
     script:
         "../../scripts/train_run.py"
 
@@ -39,6 +40,7 @@ rule place:
         runtime=10,
     params:
         *code("place_points.py", train_modules),
-        settings=run_settings,
+        *settings(run_settings),
+        settings=lambda wildcards: Section(run_settings(wildcards)),
     script:
         "../../scripts/place_points.py"

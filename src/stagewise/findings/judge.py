@@ -1,13 +1,12 @@
 """The generic judge: a paper's claims held against what was measured."""
 
 import math
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
+from stagewise.findings.condition import Condition, parse_condition
 from stagewise.findings.measured import Measured
 from stagewise.settings import SettingsError
 
@@ -31,45 +30,6 @@ COLUMNS = [
     "verdict",
     "note",
 ]
-
-_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
-_ONE_SIDED = re.compile(rf"(<=|>=|<|>)\s*({_NUMBER})")
-_RANGE = re.compile(rf"in\s*\[\s*({_NUMBER})\s*,\s*({_NUMBER})\s*\]")
-
-
-@dataclass(frozen=True)
-class Condition:
-    """The set of values that a claim allows: an interval of the real line."""
-
-    low: float
-    high: float
-    open: bool
-
-    def holds(self, value: float) -> bool:
-        """Whether the value lies in the set; never for a value that is not a number."""
-        if self.open:
-            return self.low < value < self.high
-        return self.low <= value <= self.high
-
-    def margin(self, value: float) -> float:
-        """Distance of the value to the nearest end."""
-        return min(abs(value - end) for end in (self.low, self.high) if math.isfinite(end))
-
-
-def parse_condition(text: str) -> Condition:
-    """'<= 0.1', '> 0', 'in [0.95, 1.05]' as a Condition; SettingsError for anything else."""
-    if match := _ONE_SIDED.fullmatch(text.strip()):
-        sign, end = match[1], float(match[2])
-        below = sign.startswith("<")
-        return Condition(-math.inf if below else end, end if below else math.inf, len(sign) == 1)
-    if match := _RANGE.fullmatch(text.strip()):
-        low, high = float(match[1]), float(match[2])
-        if low < high:
-            return Condition(low, high, open=False)
-    raise SettingsError(
-        f"condition {text!r} cannot be read: expected '<= x', '>= x', '< x', '> x' "
-        f"or 'in [low, high]'"
-    )
 
 
 def verdict(found: Measured, condition: Condition) -> tuple[str, str]:

@@ -1,0 +1,30 @@
+PARTS["tiny"] = {
+    "lines": {"llc": of_runs("line", "fits", "sgld/llc.csv")},
+    "valleys": {"llc": of_runs("polynomial", "valleys", "mala/llc.csv")},
+}
+
+
+rule figure_tiny:
+    input:
+        **part_tables("tiny"),
+    output:
+        pdf=report(
+            "<results>/figure99.pdf",
+            caption="../../report/tiny.rst",
+            category="Figures",
+            labels={"figure": "99", "paper": "tiny"},
+        ),
+        png="<results>/figure99.png",
+    log:
+        "<logs>/tiny/figure.log",
+    conda:
+        "../../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        *code("draw_figure.py", lambda wildcards: ["stagewise.figures.tiny"]),
+        settings={"slug": "tiny"},
+    script:
+        "../../../scripts/draw_figure.py"
