@@ -8,18 +8,6 @@ from torch import Generator, Tensor
 from stagewise.engine.program import Program
 
 
-def _hessian_vector(
-    program: Program, position: Tensor, vector: Tensor, batch: Mapping[str, Tensor]
-) -> Tensor:
-    """H v for every row by a central difference of gradients, exact for quadratic losses."""
-    size = 1e-4 * (1 + position.norm(dim=1, keepdim=True)) / vector.norm(dim=1, keepdim=True)
-    if position.dtype == torch.float32:
-        size = 10 * size
-    _, ahead = program.loss_and_gradient(position + size * vector, batch)
-    _, behind = program.loss_and_gradient(position - size * vector, batch)
-    return (ahead - behind) / (2 * size)
-
-
 def largest_curvature(
     program: Program,
     position: Tensor,
@@ -40,7 +28,7 @@ def largest_curvature(
     value = position.new_zeros(len(position))
     for _ in range(iterations):
         vector = vector / vector.norm(dim=1, keepdim=True)
-        product = _hessian_vector(program, position, vector, batch) * mask
+        product = program.hessian_vector(position, vector, batch) * mask
         value = product.norm(dim=1)
         vector = torch.where(value[:, None] > 0, product, vector)
     return value
@@ -61,7 +49,8 @@ def hessian_trace(
     """
     values = []
     for _ in range(probes):
-        signs = torch.randint(0, 2, position.shape[1:], generator=stream).to(position.dtype) * 2 - 1
-        values.append((signs * _hessian_vector(program, position, signs, batch)).sum(1))
+        flips = torch.randint(0, 2, position.shape[1:], generator=stream)
+        signs = (flips * 2 - 1).to(position.dtype).expand_as(position)
+        values.append((signs * program.hessian_vector(position, signs, batch)).sum(1))
     stacked = torch.stack(values)
     return stacked.mean(0), stacked.std(0) / probes**0.5

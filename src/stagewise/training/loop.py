@@ -1,5 +1,6 @@
 """The one training loop: many small models as one batched program, with checkpoints."""
 
+import math
 from collections.abc import Mapping
 from itertools import groupby
 from typing import Any
@@ -14,6 +15,7 @@ from stagewise.progress import Report
 from stagewise.resume import SideFile, restore_streams, stream_states
 from stagewise.seeds import generator
 from stagewise.testbeds.testbed import Points, Testbed
+from stagewise.training.descent import descended
 from stagewise.training.schedule import checkpoint_steps
 from stagewise.training.training import Configuration, Training
 
@@ -37,8 +39,9 @@ def train(
         v <- momentum v + grad L_B(w),   w <- w - learning_rate v
 
     Index columns: configuration, model, step, target (the target loss reached there, or not a
-    number at a scheduled checkpoint), loss (mean over all data, nats), learning_rate, batch (0:
-    all data), momentum, and one column per metric of the testbed. Model m starts from the same
+    number at a scheduled checkpoint), descended (steps of descent on all data that came before
+    it), kind (start, scheduled or target), loss (mean over all data, nats), learning_rate, batch
+    (0: all data), momentum, and one column per metric of the testbed. Model m starts from the same
     weights in every configuration. The steps of a model depend on its configuration's place, its
     number and the seed only.
     """
@@ -49,7 +52,7 @@ def train(
             sorted(numbered, key=lambda item: item[1].batch or 0), lambda item: item[1].batch
         )
     ]
-    finished: list[Points] = []
+    finished: list[tuple[pd.DataFrame, Tensor]] = []
     tensors, counters = (side_file and side_file.load()) or ({}, {"group": 0, "step": 0})
     for number, group in enumerate(groups):
         fleet = _Fleet(testbed, training, group, seed=seed)
@@ -58,7 +61,7 @@ def train(
             fleet.restore(part, counters[f"rows{number}"], counters[f"step{number}"])
         while not fleet.done:
             fleet.advance()
-            share = (number + min(1.0, fleet.step / training.steps)) / len(groups)
+            share = (number + fleet.step / training.longest) / len(groups)
             report(int(share * training.steps), f"loss {fleet.last_loss:.4g}")
             if side_file and side_file.due():
                 tensors = {k: v for k, v in tensors.items() if not k.startswith(f"{number}.")}
@@ -66,9 +69,11 @@ def train(
                 counters |= {"group": number, f"rows{number}": fleet.rows_found}
                 counters |= {f"step{number}": fleet.step}
                 side_file.save(tensors, counters)
-        finished.append(fleet.points())
+        finished.append(fleet.found())
+    index, position = _joined(finished)
+    index, position = descended(testbed, training, index, position, fleet.shapes)
     report(training.steps, "done")
-    return _joined(finished)
+    return _points(testbed, index, unflatten(position, fleet.shapes))
 
 
 class _Fleet:
@@ -87,17 +92,14 @@ class _Fleet:
         settings = [setting for _, setting in group for _ in range(training.models)]
         assert testbed.initial is not None
         starts = [testbed.initial(generator(seed, "initial", model)) for _, model in self._keys]
-        self._shapes = {name: tuple(tensor.shape) for name, tensor in starts[0].items()}
-        stacked = {name: torch.stack([start[name] for start in starts]) for name in self._shapes}
-        self._position = flatten(stacked, self._shapes)
+        self.shapes = {name: tuple(tensor.shape) for name, tensor in starts[0].items()}
+        stacked = {name: torch.stack([start[name] for start in starts]) for name in self.shapes}
+        self._position = flatten(stacked, self.shapes)
         self._velocity = torch.zeros_like(self._position)
-        column = self._position.new_tensor
-        self._rate = column([s.learning_rate for s in settings])[:, None]
-        self._momentum = column([s.momentum for s in settings])[:, None]
         self._settings = settings
         self._batch = settings[0].batch if testbed.samples else None
-        self._picks = [generator(seed, "batch", *key) for key in self._keys]
-        self._program = Program(testbed.losses, self._shapes, {}, rows=len(self._keys))
+        self._streams = [generator(seed, "batch", *key) for key in self._keys]
+        self._program = Program(testbed.losses, self.shapes, {}, rows=1)
         self._schedule = set(
             checkpoint_steps(
                 training.steps,
@@ -106,16 +108,39 @@ class _Fleet:
             )
         )
         self._reached = torch.zeros(len(self._keys), dtype=torch.int64)
+        self._in_flight(torch.arange(len(self._keys)))
         self._seen: tuple[Tensor, Tensor] | None = None
         self.step = 0
         self.last_loss = float("nan")
-        self.rows_found: list[dict[str, float]] = []
+        self.rows_found: list[dict[str, Any]] = []
         self._saved: list[Tensor] = []
         self._look()
 
+    def _in_flight(self, rows: Tensor) -> None:
+        """The models, by number, that `position`, `velocity` and `reached` hold from here on."""
+        self._rows = rows
+        column = self._position.new_tensor
+        settings = [self._settings[row] for row in rows.tolist()]
+        self._rate = column([s.learning_rate for s in settings])[:, None]
+        self._momentum = column([s.momentum for s in settings])[:, None]
+        self._picks = [self._streams[row] for row in rows.tolist()]
+
     @property
     def done(self) -> bool:
-        return self.step >= self._training.steps
+        return self.step >= self._training.longest or len(self._rows) == 0
+
+    def _leave(self) -> None:
+        """Lets go of the models with nothing ahead: past `steps` and past every target."""
+        if self.step < self._training.steps:
+            return
+        ahead = self._reached < len(self._training.target_losses)
+        if ahead.all():
+            return
+        self._position, self._velocity = self._position[ahead], self._velocity[ahead]
+        self._reached = self._reached[ahead]
+        if self._seen is not None:
+            self._seen = (self._seen[0][ahead], self._seen[1][ahead])
+        self._in_flight(self._rows[ahead])
 
     def advance(self) -> None:
         """One block of steps, or what is left of the last."""
@@ -123,7 +148,7 @@ class _Fleet:
         if self._batch is not None:
             samples = self._testbed.samples or 0
             picked = index_block(self._picks, BLOCK, samples, self._batch)
-        for inner in range(min(BLOCK, self._training.steps - self.step)):
+        for inner in range(min(BLOCK, self._training.longest - self.step)):
             if picked is None:
                 loss, gradient = self._program.loss_and_gradient(self._position, self._testbed.data)
             else:
@@ -137,12 +162,13 @@ class _Fleet:
             self._look()
         self.last_loss = float(loss.mean())
         if not torch.isfinite(loss).all():
-            row = int((~torch.isfinite(loss)).nonzero()[0])
+            row = int(self._rows[(~torch.isfinite(loss)).nonzero()[0, 0]])
             raise DivergedTrainingError(
                 f"the loss of configuration {self._keys[row][0]}, model {self._keys[row][1]} is "
                 f"not finite at step {self.step}: lower its learning_rate "
                 f"({self._settings[row].learning_rate})"
             )
+        self._leave()
 
     def _look(self) -> None:
         """Saves what is due at this step."""
@@ -153,8 +179,8 @@ class _Fleet:
             return
         losses = self._program.loss(self._position, self._testbed.data)
         if scheduled:
-            for row in range(len(self._keys)):
-                self._keep(row, self._position[row], float(losses[row]), float("nan"))
+            for place in range(len(self._rows)):
+                self._keep(place, self._position[place], float(losses[place]), float("nan"))
         if watched:
             if self._seen is not None:
                 self._cross(losses)
@@ -164,7 +190,8 @@ class _Fleet:
         """Saves, for every target passed since the last look, the point where it was met."""
         assert self._seen is not None
         for number, target in enumerate(self._training.target_losses):
-            passed = (self._reached == number) & (losses <= target)
+            level = target * self._training.descend_from
+            passed = (self._reached == number) & (losses <= level)
             if not passed.any():
                 continue
             low, high = torch.zeros(len(losses)), torch.ones(len(losses))
@@ -172,23 +199,27 @@ class _Fleet:
             for _ in range(20):
                 middle = (low + high) / 2
                 mixed = torch.lerp(before, self._position, middle[:, None].to(before))
-                above = self._program.loss(mixed, self._testbed.data) > target
+                above = self._program.loss(mixed, self._testbed.data) > level
                 low, high = torch.where(above, middle, low), torch.where(above, high, middle)
             mixed = torch.lerp(before, self._position, high[:, None].to(before))
             met = self._program.loss(mixed, self._testbed.data)
-            for row in passed.nonzero()[:, 0].tolist():
-                self._keep(row, mixed[row], float(met[row]), target)
+            for place in passed.nonzero()[:, 0].tolist():
+                self._keep(place, mixed[place], float(met[place]), target)
             self._reached[passed] += 1
 
-    def _keep(self, row: int, position: Tensor, loss: float, target: float) -> None:
-        place, model = self._keys[row]
+    def _keep(self, place: int, position: Tensor, loss: float, target: float) -> None:
+        row = int(self._rows[place])
+        configuration, model = self._keys[row]
         setting = self._settings[row]
+        scheduled = "scheduled" if self.step else "start"
         self.rows_found.append(
             {
-                "configuration": place,
+                "configuration": configuration,
                 "model": model,
                 "step": self.step,
+                "kind": scheduled if math.isnan(target) else "target",
                 "target": target,
+                "descended": 0,
                 "loss": loss,
                 "learning_rate": setting.learning_rate,
                 "batch": setting.batch or 0,
@@ -203,7 +234,8 @@ class _Fleet:
         return {
             "position": self._position,
             "velocity": self._velocity,
-            "streams": stream_states(self._picks),
+            "rows": self._rows,
+            "streams": stream_states(self._streams),
             "reached": self._reached,
             "seen position": seen[0],
             "seen losses": seen[1],
@@ -211,38 +243,36 @@ class _Fleet:
         }
 
     def restore(
-        self, tensors: Mapping[str, Tensor], rows_found: list[dict[str, float]], step: int
+        self, tensors: Mapping[str, Tensor], rows_found: list[dict[str, Any]], step: int
     ) -> None:
         """Continues where `tensors` was called, after `step` steps."""
         self._position, self._velocity = tensors["position"], tensors["velocity"]
-        restore_streams(self._picks, tensors["streams"])
+        restore_streams(self._streams, tensors["streams"])
+        self._in_flight(tensors["rows"])
         self._reached = tensors["reached"]
         if self._training.target_losses:
             self._seen = (tensors["seen position"], tensors["seen losses"])
         self._saved = list(tensors["saved"])
         self.rows_found, self.step = rows_found, step
 
-    def points(self) -> Points:
-        """What was saved, with the metrics of the testbed."""
-        position = torch.stack(self._saved)
-        index = pd.DataFrame(self.rows_found)
-        parameters = unflatten(position, self._shapes)
-        for name, metric in self._testbed.metrics.items():
-            with torch.no_grad():
-                values = [
-                    float(metric({k: v[i] for k, v in parameters.items()}, {}))
-                    for i in range(len(position))
-                ]
-            index[name] = values
-        return Points(parameters, index)
+    def found(self) -> tuple[pd.DataFrame, Tensor]:
+        """What was saved: the index, and positions (checkpoint, d)."""
+        return pd.DataFrame(self.rows_found), torch.stack(self._saved)
 
 
-def _joined(parts: list[Points]) -> Points:
-    index = pd.concat([part.index for part in parts], ignore_index=True)
+def _joined(parts: list[tuple[pd.DataFrame, Tensor]]) -> tuple[pd.DataFrame, Tensor]:
+    index = pd.concat([index for index, _ in parts], ignore_index=True)
     order = index.sort_values(["configuration", "model", "step"], kind="stable").index
-    where = torch.tensor(order.to_numpy())
-    parameters: dict[str, Any] = {
-        name: torch.cat([part.parameters[name] for part in parts])[where]
-        for name in parts[0].parameters
-    }
-    return Points(parameters, index.loc[order].reset_index(drop=True))
+    position = torch.cat([position for _, position in parts])
+    return index.loc[order].reset_index(drop=True), position[torch.tensor(order.to_numpy())]
+
+
+def _points(testbed: Testbed, index: pd.DataFrame, parameters: dict[str, Tensor]) -> Points:
+    """The checkpoints with the metrics of the testbed."""
+    for name, metric in testbed.metrics.items():
+        with torch.no_grad():
+            index[name] = [
+                float(metric({k: v[row] for k, v in parameters.items()}, {}))
+                for row in range(len(index))
+            ]
+    return Points(parameters, index)

@@ -36,6 +36,16 @@ class Training:
     """Logarithmically spaced checkpoints."""
     target_losses: list[float] = field(default_factory=list)
     """Also a checkpoint where the loss on all data first falls to each of these values."""
+    target_steps: int | None = None
+    """Models with a target still ahead go on up to this step; by default they stop at `steps`."""
+    descend_from: float = 1.0
+    """Training as configured ends at this multiple of a target; gradient descent on all data, the
+    same for every configuration, goes from there to the target itself. So all checkpoints of a
+    target lie on smooth paths, free of the noise of their training. 1: no descent."""
+    descent_rate: float = 0.1
+    """Learning rate of that descent."""
+    descent_steps: int = 5000
+    """Most steps of it; a target not met by then has no checkpoint."""
     evaluate_every: int = 25
     """Steps between two evaluations of the loss on all data, while a target is ahead."""
 
@@ -47,3 +57,16 @@ class Training:
             raise ValueError("configurations: must not be empty")
         if sorted(self.target_losses, reverse=True) != list(self.target_losses):
             raise ValueError(f"target_losses: must fall, got {self.target_losses}")
+        if self.target_steps is not None and self.target_steps < self.steps:
+            raise ValueError(
+                f"target_steps: must be at least steps = {self.steps}, got {self.target_steps}"
+            )
+        if self.descend_from < 1:
+            raise ValueError(f"descend_from: must be at least 1, got {self.descend_from}")
+        if self.descent_rate <= 0:
+            raise ValueError(f"descent_rate: must be positive, got {self.descent_rate}")
+
+    @property
+    def longest(self) -> int:
+        """Most steps that any model takes."""
+        return self.target_steps if self.target_losses and self.target_steps else self.steps

@@ -1,0 +1,51 @@
+"""Multilayer perceptrons with rectified linear units, as pure functions of their weights."""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from math import sqrt
+
+import torch
+from torch import Generator, Tensor
+
+
+def initial(widths: Sequence[int], *, stream: Generator) -> dict[str, Tensor]:
+    """Fresh weights for layers of the given widths, input and output included.
+
+    layer<k>.weight (out, in) and layer<k>.bias (out,), k = 1, 2, ...; each uniform on
+    [-1/sqrt(in), 1/sqrt(in)], which is what torch.nn.Linear does.
+    """
+    weights = {}
+    for number, (before, after) in enumerate(pairwise(widths), start=1):
+        bound = 1 / sqrt(before)
+        for name, shape in (("weight", (after, before)), ("bias", (after,))):
+            uniform = torch.rand(shape, generator=stream)
+            weights[f"layer{number}.{name}"] = (2 * uniform - 1) * bound
+    return weights
+
+
+def logits(weights: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
+    """Outputs (sample, out) of inputs (sample, in): relu between the layers, none at the end."""
+    depth = len(weights) // 2
+    values = inputs
+    for number in range(1, depth + 1):
+        weight, bias = weights[f"layer{number}.weight"], weights[f"layer{number}.bias"]
+        values = torch.addmm(bias, values, weight.T)
+        if number < depth:
+            values = torch.relu(values)
+    return values
+
+
+def cross_entropies(weights: Mapping[str, Tensor], inputs: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy of each sample (sample,), in nats; labels (sample,) are class numbers."""
+    found = logits(weights, inputs)
+    return torch.logsumexp(found, -1) - found.gather(-1, labels[:, None])[:, 0]
+
+
+def accuracy(weights: Mapping[str, Tensor], inputs: Tensor, labels: Tensor) -> Tensor:
+    """Share of samples whose largest output is that of their label."""
+    return (logits(weights, inputs).argmax(-1) == labels).double().mean()
+
+
+def norm(weights: Mapping[str, Tensor]) -> Tensor:
+    """Euclidean norm of all weights and biases together."""
+    return torch.stack([tensor.square().sum() for tensor in weights.values()]).sum().sqrt()

@@ -1,0 +1,56 @@
+"""Perceptrons that classify handwritten digits, with right labels or some wrong ones."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from stagewise.data.digits import CLASSES, digits, with_wrong_labels
+from stagewise.models import mlp
+from stagewise.seeds import generator
+from stagewise.settings import build as build_settings
+from stagewise.testbeds.testbed import Testbed
+
+
+@dataclass(frozen=True)
+class Model:
+    """Data and layers."""
+
+    data: Literal["sklearn", "mnist"] = "sklearn"
+    train: int = 1500
+    """Training images."""
+    hidden: list[int] = field(default_factory=lambda: [64])
+    """Widths of the hidden layers."""
+    wrong_labels: float = 0.0
+    """Share of the training labels that are replaced by another class."""
+
+    def __post_init__(self) -> None:
+        if self.train < 1:
+            raise ValueError(f"train: must be at least 1, got {self.train}")
+        if not 0 <= self.wrong_labels < 1:
+            raise ValueError(f"wrong_labels: must be in [0, 1), got {self.wrong_labels}")
+
+
+def build(settings: dict[str, Any], seed: int) -> Testbed:
+    """The classifier as a testbed; `seed` chooses the wrong labels (and the initial weights).
+
+    Loss: cross-entropy of each image, in nats. Metrics: train_accuracy (on the labels as trained
+    on), test_accuracy and norm, of all weights.
+    """
+    model = build_settings(Model, settings, "digits_mlp.model")
+    found = digits(model.data, train=model.train)
+    labels = with_wrong_labels(
+        found.labels, model.wrong_labels, stream=generator(seed, "wrong labels")
+    )
+    widths = [found.inputs.shape[1], *model.hidden, CLASSES]
+    return Testbed(
+        name="digits_mlp",
+        losses=lambda w, constants, batch: mlp.cross_entropies(w, batch["x"], batch["y"]),
+        data={"x": found.inputs, "y": labels},
+        initial=lambda stream: mlp.initial(widths, stream=stream),
+        metrics={
+            "train_accuracy": lambda w, constants: mlp.accuracy(w, found.inputs, labels),
+            "test_accuracy": lambda w, constants: mlp.accuracy(
+                w, found.test_inputs, found.test_labels
+            ),
+            "norm": lambda w, constants: mlp.norm(w),
+        },
+    )
