@@ -75,7 +75,11 @@ class Chains:
             losses.append(info.loss)
             past = self.step + inner - sampling.burn_in
             if past >= 0:
-                self.recorded["acceptance"] += info.acceptance / (sampling.steps - sampling.burn_in)
+                counted = sampling.steps - sampling.burn_in
+                self.recorded["acceptance"] += info.acceptance / counted
+                if info.exchange is not None:
+                    total = self.recorded.setdefault("exchange", torch.zeros_like(info.loss)[None])
+                    total += info.exchange / counted
                 if past % sampling.thin == 0:
                     self._record(past // sampling.thin, position, info.loss, batch)
         self._check_finite(torch.stack(losses))
@@ -132,7 +136,11 @@ class Chains:
 
     def restore(self, tensors: Mapping[str, Tensor], step: int) -> None:
         """Continues where `tensors` was called, after `step` steps."""
-        self.recorded = {name: tensors[f"recorded.{name}"] for name in self.recorded}
+        self.recorded = {
+            name.removeprefix("recorded."): tensor
+            for name, tensor in tensors.items()
+            if name.startswith("recorded.")
+        }
         fields = {name: tensors[f"state.{name}"] for name in self._state._fields}
         self._state = type(self._state)(**fields)
         restore_streams(self._noises, tensors["streams.noise"])

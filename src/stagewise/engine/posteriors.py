@@ -41,8 +41,9 @@ class Posteriors:
         """What the rows (row, 3) = (checkpoint, place of n, chain) sample from, and its program."""
         at, size = rows[:, 0], rows[:, 1]
         constants = {name: tensor[at] for name, tensor in self.points.constants.items()}
-        program = Program(self.testbed.losses, self.shapes, constants, rows=len(rows))
         shared = self.sampling.batch is None
+        losses = self.testbed.whole_losses if shared else self.testbed.losses
+        program = Program(losses, self.shapes, constants, rows=len(rows))
         centre = self.centres[at]
         target = Target(
             loss_and_gradient=lambda w, batch: program.loss_and_gradient(w, batch, shared=shared),
@@ -67,7 +68,7 @@ def posteriors(
     mask = _mask(points, shapes, centres)
     sizes = _sizes(testbed, kernel, sampling)
     nbeta = torch.tensor([sampling.nbeta(n) for n in sizes], dtype=centres.dtype)
-    program = Program(testbed.losses, shapes, points.constants, rows=len(points))
+    program = Program(testbed.whole_losses, shapes, points.constants, rows=len(points))
     loss_at_centre = program.loss(centres, testbed.data)
     if not torch.isfinite(loss_at_centre).all():
         bad = int((~torch.isfinite(loss_at_centre)).nonzero()[0])

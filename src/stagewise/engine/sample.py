@@ -40,7 +40,8 @@ def sample(
     distance      |w_t - w*|
     loss_at_centre, dimension, curvature  (checkpoint);  nbeta (n);  epsilon (checkpoint, n);
     localization  ()
-    acceptance    (checkpoint, n, chain), mean after burn-in
+    acceptance    (checkpoint, n, chain), mean after burn-in; exchange likewise, of samplers that
+                  exchange between temperatures
     rhat, ess_bulk, ess_tail, drift  (checkpoint, n), of excess_loss
     parameters    (checkpoint, n, chain, draw, parameter), if asked for
 
@@ -114,6 +115,8 @@ def _dataset(recorded: dict[str, Tensor], found: Posteriors) -> xr.Dataset:
         "loss_at_centre": ("checkpoint", found.loss_at_centre.numpy()),
         "dimension": ("checkpoint", found.mask.sum(1).to(torch.int64).numpy()),
     }
+    if "exchange" in recorded:
+        variables["exchange"] = (names, grid(recorded["exchange"][0]))
     if "parameters" in recorded:
         variables["parameters"] = ((*names, "draw", "parameter"), grid(recorded["parameters"]))
     coordinates: dict[str, Any] = {

@@ -71,6 +71,9 @@ class Info(NamedTuple):
     """(row,) mean loss at the position the step *started* from, on the step's own data."""
     acceptance: Tensor
     """(row,) probability with which the proposal was accepted; 1 for unadjusted samplers."""
+    exchange: Tensor | None = None
+    """(row,) mean probability of the exchanges between temperatures that were proposed; None for
+    samplers of one temperature."""
 
 
 class Kernel(Protocol):

@@ -70,6 +70,9 @@ class Testbed:
     """
     data: dict[str, Tensor] = field(default_factory=dict)
     """Tensors (sample, ...) that batches are drawn from; empty for a population loss."""
+    whole: Callable[[Parameters, Parameters], Tensor] | None = None
+    """(parameters, constants) of ONE model -> the mean of `losses` over all data, a scalar, where
+    sufficient statistics give it without visiting the samples."""
     initial: Callable[[Generator], dict[str, Tensor]] | None = None
     """Fresh weights of one model; None where the testbed has only known points."""
     points: Callable[[], Points] | None = None
@@ -86,6 +89,14 @@ class Testbed:
             raise ValueError(f"truth: {self.name} has no other truth than its data")
         own = torch.func.vmap(self.own_truth)(points.parameters)
         return replace(points, constants={**points.constants, **own})
+
+    @property
+    def whole_losses(self) -> Callable[[Parameters, Parameters, Batch], Tensor]:
+        """Like `losses`, for a batch that is all data: one value where `whole` is known."""
+        whole = self.whole
+        if whole is None:
+            return self.losses
+        return lambda parameters, constants, batch: whole(parameters, constants)[None]
 
     @property
     def samples(self) -> int | None:
