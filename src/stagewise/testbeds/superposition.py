@@ -36,7 +36,8 @@ class Model:
     start_noise: float = 0.01
     """Standard deviation of the perturbation of every weight and bias."""
     unused_bias: float = -0.5
-    """Bias of the unused features of a phase that are not counted as positive."""
+    """Bias of the unused features of a phase that are not counted as positive. Known points need a
+    negative one: at zero the point lies on a boundary of two phases."""
     samples: list[int] = field(default_factory=list)
     """Sizes of data sets; none: the population loss."""
     data_sets: int = 1
@@ -45,6 +46,8 @@ class Model:
     def __post_init__(self) -> None:
         if bool(self.points) == (self.start is not None):
             raise ValueError("points: give either known points or the start of training")
+        if self.points and self.unused_bias >= 0:
+            raise ValueError(f"unused_bias: must be negative at known points, {self.unused_bias}")
         if self.start is not None and (len(self.samples) != 1 or self.data_sets != 1):
             raise ValueError("samples: training needs one data set")
         if self.data_sets < 1 or any(size < 1 for size in self.samples):
@@ -114,9 +117,8 @@ def _phase(model: Model, phase: str) -> tuple[Tensor, Tensor]:
         zeros = torch.zeros(2, model.features, dtype=torch.float64)
         return zeros, zeros[0].clone()
     k, positive = parse_phase(phase)
-    W, b = polygon_parameters(
-        k, model.features, positive=positive, unused_bias=model.unused_bias
-    )
+    W, b = polygon_parameters(k, model.features, positive=positive)
+    b[k + positive :] = model.unused_bias
     return torch.from_numpy(W), torch.from_numpy(b)
 
 

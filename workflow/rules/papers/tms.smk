@@ -1,4 +1,25 @@
-PARTS["tms"] = {}
+PARTS["tms"] = {
+    "potential": {},
+    "polygons": {
+        "exact_kernel": of_runs("superposition", "polygons", "mala/llc.csv"),
+        "paper": of_runs("superposition", "polygons_of_data", "paper/llc.csv"),
+    },
+    "posterior": {
+        "tempered": of_runs("superposition", "posterior", "tempering/draws.nc"),
+        "untempered": of_runs("superposition", "posterior", "untempered/draws.nc"),
+        "data": [
+            draws
+            for name in config["testbeds"]["superposition"]["posterior_of_data"][
+                "sampling"
+            ]
+            for draws in of_runs(
+                "superposition", "posterior_of_data", f"{name}/draws.nc"
+            )
+        ],
+    },
+    "descent": {"llc": of_runs("superposition", "descent", "paper/llc.csv")},
+    "transitions": {"llc": of_runs("superposition", "descent", "paper/llc.csv")},
+}
 
 
 rule figure_tms:
