@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import xarray as xr
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 ESCAPED_SHARE = 0.05
 
@@ -42,7 +42,7 @@ def local_learning_coefficient(
     chains = kept.count("chain")
     error = kept.std("chain", ddof=1) / np.sqrt(chains)
     quantile = xr.apply_ufunc(
-        lambda count: student.ppf((1 + level) / 2, np.maximum(count - 1, 1)), chains
+        lambda count: stdtrit(np.maximum(count - 1, 1), (1 + level) / 2), chains
     )
     mean = kept.mean("chain")
     return xr.Dataset(

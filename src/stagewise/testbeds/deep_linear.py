@@ -2,6 +2,7 @@
 
 import itertools
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, Literal
 
 import numpy as np
@@ -152,7 +153,7 @@ def _points(
     weights, masks, targets, rows = [], [], [], []
     for number, (sizes, factors) in enumerate(truths):
         weight, mask = padded(factors, deepest, widest)
-        whole = np.linalg.multi_dot(factors[::-1])
+        whole = reduce(lambda below, factor: factor @ below, factors)
         truth = np.zeros((widest, widest))
         truth[: sizes[-1], : sizes[0]] = whole
         rank = int(np.linalg.matrix_rank(whole, tol=1e-9))
