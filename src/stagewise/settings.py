@@ -62,14 +62,16 @@ def _accepts(value: Any, annotation: Any) -> bool:
 
 
 def _nested(value: Any, annotation: Any, where: str) -> Any:
-    """Mappings in a list of dataclasses, built; anything else as it is."""
-    inner = typing.get_args(annotation)
-    if isinstance(value, list) and inner and dataclasses.is_dataclass(inner[0]):
-        kind = typing.cast(type, inner[0])
-        return [
-            build(kind, item, f"{where}.{place}") if isinstance(item, Mapping) else item
-            for place, item in enumerate(value)
-        ]
+    """Mappings that stand for a dataclass, alone or in a list, built; anything else as it is."""
+    inner = [kind for kind in typing.get_args(annotation) if dataclasses.is_dataclass(kind)]
+    own = annotation if dataclasses.is_dataclass(annotation) else next(iter(inner), None)
+    if own is None:
+        return value
+    kind = typing.cast(type, own)
+    if isinstance(value, Mapping):
+        return build(kind, value, where)
+    if isinstance(value, list):
+        return [_nested(item, kind, f"{where}.{place}") for place, item in enumerate(value)]
     return value
 
 

@@ -23,6 +23,18 @@ PARTS["llc"] = {
         "plain": of_runs("deep_linear", "descent", "plain/llc.csv"),
         "plateaus": of_runs("deep_linear", "plateaus", "gibbs/llc.csv"),
     },
+    "coverage": {
+        kind: [
+            path
+            for testbed, variant, sampling in (
+                ("gaussian", "random", "sgld"),
+                ("polynomial", "random_monomials", "mala"),
+                ("polynomial", "random_sums", "mala"),
+            )
+            for path in of_runs(testbed, variant, f"{sampling}/{file}")
+        ]
+        for kind, file in (("tables", "llc.csv"), ("draws", "draws.nc"))
+    },
 }
 
 

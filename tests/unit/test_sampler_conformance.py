@@ -1,0 +1,304 @@
+"""Every sampler of general targets through the same targets of exactly known value.
+
+Samplers are found by listing the folder: a new file there is tested here without being named.
+"""
+
+import inspect
+import pkgutil
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import xarray as xr
+from scipy.integrate import quad
+from torch import Tensor
+
+import stagewise.samplers
+from stagewise.engine.chains import DivergedChainError
+from stagewise.engine.sample import sample
+from stagewise.engine.sampling import Sampling
+from stagewise.estimators.llc import local_learning_coefficient
+from stagewise.progress import silent
+from stagewise.samplers import mala, sgld
+from stagewise.testbeds import gaussian, polynomial
+from stagewise.testbeds.testbed import Points, Testbed
+from stagewise.theory.langevin import gaussian_excess, sgld_variance
+from stagewise.theory.normal_crossing import monomial_excess, sum_excess
+from stagewise.theory.stiffness import monomial_stiffness, sum_stiffness
+
+NOT_GENERAL = {
+    "target": "the interface",
+    "noiseless": "a control without noise: it descends and samples nothing",
+    "deep_linear_gibbs": "knows the conditional distributions of one model family",
+}
+OPTIONS = {"parallel_tempering": {"temperatures": 3, "lowest": 0.2}}
+"""Cheaper than the defaults; everything else runs as it stands."""
+STEP = {"mala": 1.0, "parallel_tempering": 1.0}
+"""Step size in units of the stiffest curvature, 0.3 for the others: adjusted samplers are exact at
+any step and move faster with a large one."""
+UNADJUSTED = {"sgld"}
+"""Samplers with the stationary variance of theory/langevin.sgld_variance on quadratics; all others
+have no bias."""
+
+
+def general_samplers() -> list[ModuleType]:
+    names = [module.name for module in pkgutil.iter_modules(stagewise.samplers.__path__)]
+    return [import_module(f"stagewise.samplers.{n}") for n in names if n not in NOT_GENERAL]
+
+
+SAMPLERS = general_samplers()
+
+
+def short(kernel: ModuleType) -> str:
+    return kernel.__name__.rsplit(".", 1)[1]
+
+
+every_sampler = pytest.mark.parametrize("kernel", SAMPLERS, ids=short)
+
+
+def run(kernel: ModuleType, testbed: Testbed, *, seed: int = 1, **changes: Any) -> xr.Dataset:
+    name = short(kernel)
+    settings: dict[str, Any] = {
+        "kernel": name,
+        "n": [100.0],
+        "localization": 1.0,
+        "epsilon": STEP.get(name, 0.3),
+        "epsilon_unit": "curvature",
+        "steps": 3000,
+        "burn_in": 600,
+        "thin": 4,
+        "chains": 64,
+        "options": OPTIONS.get(name, {}),
+    }
+    assert testbed.points is not None
+    return sample(
+        testbed,
+        testbed.points(),
+        kernel,
+        Sampling(**(settings | changes)),
+        seed=seed,
+        report=silent,
+    )
+
+
+def quadratics(
+    hessians: Tensor, centre: Tensor | None = None, mask: Tensor | None = None
+) -> Testbed:
+    """L(w) = (1/2) (w - w*)^T H (w - w*) for each H (checkpoint, d, d); curvature 1 is the unit."""
+    count, d, _ = hessians.shape
+    centre = torch.zeros(count, d, dtype=torch.float64) if centre is None else centre
+    index = pd.DataFrame({"step": [0] * count, "curvature": [1.0] * count})
+
+    def losses(w: Any, constants: Any, batch: Any) -> Tensor:
+        away = w["w"] - constants["centre"]
+        return (away @ constants["hessian"] @ away)[None] / 2
+
+    constants = {"hessian": hessians, "centre": centre}
+    points = Points({"w": centre}, index, constants, {} if mask is None else {"w": mask})
+    return Testbed(name="quadratics", losses=losses, points=lambda: points)
+
+
+def check(
+    estimates: xr.Dataset, truths: list[float], *, relative: float, bias: float = 0.0
+) -> None:
+    """Within `relative` of the truth, and within `bias` and four standard errors.
+
+    Four: one target in 16 000 fails by chance, and seeds are fixed.
+    """
+    found = estimates.lambda_hat.values.ravel()
+    error = estimates.standard_error.values.ravel()
+    truth = np.array(truths)
+    assert (error < relative * truth / 2).all(), "too noisy to test anything"
+    np.testing.assert_array_less(np.abs(found - truth), 4 * error + bias * truth)
+    np.testing.assert_array_less(np.abs(found / truth - 1), relative + bias)
+
+
+def test_the_folder_holds_samplers() -> None:
+    assert {sgld, mala} <= set(SAMPLERS)
+    for kernel in SAMPLERS:
+        assert isinstance(kernel.FULL_DATA, bool)
+        assert list(inspect.signature(kernel.step).parameters) == [
+            "state",
+            "target",
+            "batch",
+            "noise",
+        ]
+
+
+SPECTRA = [[1.0], [1.0, 1.0, 1.0, 1.0], [1.0, 0.5, 0.2, 0.1], [1.0, 0.05], [1.0, 1.0, 0.0, 0.0]]
+
+
+@every_sampler
+def test_gaussians(kernel: ModuleType) -> None:
+    """Rotated quadratics. The bias of an unadjusted step, eps kappa / 4 = 7.5 per cent in the
+    stiffest direction, is far outside the tolerance: leaving it out fails."""
+    stream = torch.Generator().manual_seed(3)
+    hessians = []
+    for spectrum in SPECTRA:
+        values = torch.zeros(4, dtype=torch.float64)
+        values[: len(spectrum)] = torch.tensor(spectrum, dtype=torch.float64)
+        basis = torch.linalg.qr(torch.randn(4, 4, generator=stream, dtype=torch.float64)).Q
+        hessians.append(basis @ values.diag() @ basis.T)
+    draws = run(kernel, quadratics(torch.stack(hessians)))
+    nbeta, epsilon = float(draws.nbeta[0]), float(draws.epsilon[0, 0])
+    epsilon = epsilon if short(kernel) in UNADJUSTED else 0.0
+    truths = [
+        gaussian_excess(spectrum, n_beta=nbeta, localization=1.0, epsilon=epsilon)
+        for spectrum in SPECTRA
+    ]
+    estimates = local_learning_coefficient(draws)
+    check(estimates, truths, relative=0.03)
+    assert float(draws.rhat.max()) < 1.05
+
+
+@every_sampler
+def test_monomials(kernel: ModuleType) -> None:
+    """The tethered posterior of a singular minimum by quadrature. Unadjusted samplers may be off
+    by what the stiffest direction of a Gaussian would be, eps kappa / 4."""
+    potentials = [([1, 1], [0, 0]), ([1, 2], [0, 0]), ([2, 1], [1, 1]), ([2, 2], [0, 1])]
+    settings = {
+        "kind": "monomial",
+        "potentials": [
+            {"k": k, "h": h, "curvature": monomial_stiffness(k, h, n_beta=21.7, localization=1.0)}
+            for k, h in potentials
+        ],
+    }
+    draws = run(kernel, polynomial.build(settings, 0), steps=6000, burn_in=1500)
+    truths = [
+        monomial_excess(k, h, n_beta=float(draws.nbeta[0]), localization=1.0) for k, h in potentials
+    ]
+    bias = STEP.get(short(kernel), 0.3) / 4 if short(kernel) in UNADJUSTED else 0.0
+    check(local_learning_coefficient(draws), truths, relative=0.10, bias=bias)
+
+
+@every_sampler
+def test_sums_of_powers(kernel: ModuleType) -> None:
+    powers = [[4], [2, 4], [4, 6], [8, 2, 4]]
+    settings = {
+        "kind": "sum",
+        "potentials": [{"k": k, "curvature": sum_stiffness(k, n_beta=21.7)} for k in powers],
+    }
+    draws = run(kernel, polynomial.build(settings, 0), steps=4000, burn_in=1000)
+    truths = [sum_excess(k, n_beta=float(draws.nbeta[0]), localization=1.0) for k in powers]
+    bias = STEP.get(short(kernel), 0.3) / 4 if short(kernel) in UNADJUSTED else 0.0
+    check(local_learning_coefficient(draws), truths, relative=0.05, bias=bias)
+
+
+@every_sampler
+def test_without_temperature_the_tether_is_sampled(kernel: ModuleType) -> None:
+    """beta = 0: the estimate is exactly 0 and draws are N(w*, 1 / gamma)."""
+    centre = torch.tensor([[3.0, -2.0]], dtype=torch.float64)
+    testbed = quadratics(torch.eye(2, dtype=torch.float64)[None], centre)
+    draws = run(
+        kernel,
+        testbed,
+        beta=0.0,
+        localization=4.0,
+        start="tether",
+        steps=2000,
+        burn_in=200,
+        record=["parameters"],
+    )
+    assert (local_learning_coefficient(draws).lambda_hat == 0).all()
+    assert float(draws.excess_loss.std()) > 0  # the chains did move
+    away = draws.parameters.values[0, 0] - centre[0].numpy()  # (chain, draw, parameter)
+    means, squares = away.mean(1), (away**2).mean(1)
+    epsilon = float(draws.epsilon[0, 0]) if short(kernel) in UNADJUSTED else 0.0
+    variance = sgld_variance(4.0, epsilon)
+    chains = len(away)
+    assert (np.abs(means.mean(0)) < 4 * means.std(0, ddof=1) / chains**0.5).all()
+    error = squares.std(0, ddof=1) / chains**0.5
+    assert (error < 0.05 * variance).all()
+    assert (np.abs(squares.mean(0) - variance) < 4 * error).all()
+
+
+@every_sampler
+def test_held_coordinates_stay_and_the_rest_is_the_restricted_problem(kernel: ModuleType) -> None:
+    stream = torch.Generator().manual_seed(5)
+    factor = torch.randn(5, 5, generator=stream, dtype=torch.float64)
+    hessian = factor @ factor.T
+    hessian = hessian / torch.linalg.eigvalsh(hessian)[-1]
+    centre = torch.randn(1, 5, generator=stream, dtype=torch.float64)
+    mask = torch.tensor([[True, False, True, True, False]])
+    draws = run(kernel, quadratics(hessian[None], centre, mask), record=["parameters"])
+    held = draws.parameters.values[..., ~mask[0].numpy()]
+    assert (held == centre[0, ~mask[0]].float().numpy()).all()
+    block = hessian[mask[0]][:, mask[0]]
+    epsilon = float(draws.epsilon[0, 0]) if short(kernel) in UNADJUSTED else 0.0
+    truth = gaussian_excess(
+        torch.linalg.eigvalsh(block).tolist(),
+        n_beta=float(draws.nbeta[0]),
+        localization=1.0,
+        epsilon=epsilon,
+    )
+    check(local_learning_coefficient(draws), [truth], relative=0.03)
+    assert int(draws.dimension[0]) == 3
+
+
+def test_stable_up_to_four_and_divergent_beyond() -> None:
+    """At eps kappa = 3.6 SGLD's variance is ten times the target's and still as predicted; at 4.4
+    a chain is named. Checkpoint 0, with a tenth of the curvature, is stable in both."""
+    hessians = torch.tensor([[[0.1]], [[1.0]]], dtype=torch.float64)
+    nbeta = Sampling("sgld", steps=1, burn_in=0, chains=1, localization=0.0).nbeta(100.0)
+    options = {"localization": 0.0, "epsilon_unit": "absolute", "steps": 8000, "burn_in": 500}
+    draws = run(sgld, quadratics(hessians), epsilon=3.6 / nbeta, **options)
+    truths = [
+        gaussian_excess([h], n_beta=nbeta, localization=0.0, epsilon=3.6 / nbeta) for h in (0.1, 1)
+    ]
+    check(local_learning_coefficient(draws), truths, relative=0.05)
+    with pytest.raises(
+        DivergedChainError,
+        match=r"chain \d+ of checkpoint 1, n = 100, is not finite at step \d+ "
+        r"\(last loss before it [\d.]+e\+\d+, step size 0\.2",
+    ):
+        run(sgld, quadratics(hessians), epsilon=4.4 / nbeta, **options)
+
+
+@pytest.mark.parametrize("kernel", [k for k in SAMPLERS if k.FULL_DATA], ids=short)
+def test_proposals_where_the_loss_is_not_a_number_are_rejected(kernel: ModuleType) -> None:
+    """L = w^2 / 2, and not a number beyond |w| = 1, where a third of the proposals land."""
+
+    def losses(w: Any, constants: Any, batch: Any) -> Tensor:
+        return w["w"].square() / 2 + 0 * torch.log(1 - w["w"].square())
+
+    points = Points({"w": torch.zeros(1, 1, dtype=torch.float64)}, pd.DataFrame({"step": [0]}))
+    testbed = Testbed(name="walls", losses=losses, points=lambda: points)
+    draws = run(
+        kernel,
+        testbed,
+        n=[100.0],
+        beta=0.005,
+        localization=0.1,
+        epsilon=0.5,
+        epsilon_unit="absolute",
+        record=["parameters"],
+    )
+    assert float(abs(draws.parameters).max()) < 1
+    assert float(draws.acceptance.mean()) < 0.9
+
+    def density(w: float) -> float:
+        return float(np.exp(-0.3 * w * w))  # n beta / 2 + gamma / 2
+
+    truth = quad(lambda w: 0.25 * w * w * density(w), 0, 1)[0] / quad(density, 0, 1)[0]
+    check(local_learning_coefficient(draws), [truth], relative=0.05)
+
+
+def test_random_gaussians_are_what_their_index_says() -> None:
+    testbed = gaussian.build({"count": 3, "dimensions": [2, 5], "decades": 0.5}, 7)
+    assert testbed.points is not None
+    points = testbed.points()
+    for row in range(3):
+        spectrum = [float(h) for h in points.index.spectrum[row].split()]
+        assert 2 <= len(spectrum) <= 5
+        assert max(spectrum) == points.index.curvature[row]
+        assert min(spectrum) >= 10**-0.5
+        w = torch.ones(5, dtype=torch.float64)
+        loss = testbed.losses({"w": w}, {"h": points.constants["h"][row]}, {})
+        assert float(loss) == pytest.approx(sum(spectrum) / 2, rel=1e-12)
+    other = gaussian.build({"count": 3, "dimensions": [2, 5]}, 8)
+    assert other.points is not None
+    assert list(other.points().index.spectrum) != list(points.index.spectrum)
