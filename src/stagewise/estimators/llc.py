@@ -69,7 +69,7 @@ def llc_table(draws: xr.Dataset, *, level: float = 0.9) -> pd.DataFrame:
         for name, variable in draws.data_vars.items()
         if set(variable.dims) <= {"checkpoint", "n"}
     ]
-    columns = columns.merge(draws[diagnostics])
+    columns = columns.merge(draws[diagnostics], compat="no_conflicts")
     columns["acceptance"] = draws.acceptance.mean("chain")
     columns["distance"] = draws.distance.mean(["chain", "draw"])
     return columns.to_dataframe(dim_order=["checkpoint", "n"]).reset_index()

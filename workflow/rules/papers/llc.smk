@@ -23,6 +23,21 @@ PARTS["llc"] = {
         "plain": of_runs("deep_linear", "descent", "plain/llc.csv"),
         "plateaus": of_runs("deep_linear", "plateaus", "gibbs/llc.csv"),
     },
+    "heuristics": {
+        f"{labels}_{name}": of_runs("digits_mlp", labels, file)
+        for labels in ("clean", "noisy")
+        for name, file in (
+            ("sgld", "sgld/draws.nc"),
+            ("noiseless", "noiseless/draws.nc"),
+            ("curvature", "curvature.csv"),
+        )
+    },
+    "rescaling": {
+        "hmc": of_runs("relu_rescaling", "teachers", "hmc/draws.nc"),
+        "tethered": of_runs("relu_rescaling", "teachers", "tethered/draws.nc"),
+        "sgld": of_runs("relu_rescaling", "teachers", "sgld/draws.nc"),
+        "curvature": of_runs("relu_rescaling", "teachers", "curvature.csv"),
+    },
 }
 
 
