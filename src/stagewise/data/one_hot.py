@@ -4,7 +4,9 @@ import torch
 from torch import Generator, Tensor
 
 
-def one_hot_samples(samples: int, features: int, generator: Generator) -> tuple[Tensor, Tensor]:
+def one_hot_samples(
+    samples: int, features: int, generator: Generator
+) -> tuple[Tensor, Tensor]:
     """Features i uniform on 0 .. features - 1 and sizes mu uniform on [0, 1).  (sample,) twice
 
     (Chen et al. 2023, 2310.06301.)

@@ -10,7 +10,9 @@ OFF = -1
 """Number of no level."""
 
 
-def matched_levels(losses: ArrayLike, levels: ArrayLike, *, tolerance: float) -> NDArray[np.int64]:
+def matched_levels(
+    losses: ArrayLike, levels: ArrayLike, *, tolerance: float
+) -> NDArray[np.int64]:
     """Number of the level nearest each loss, or OFF where none is within `tolerance`.
 
     losses  (...,);  levels  (level,), in the same unit

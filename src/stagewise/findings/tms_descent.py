@@ -84,9 +84,7 @@ def checkpoints(tables: list[pd.DataFrame], *, tolerance: float) -> pd.DataFrame
     names = np.array([*PHASES_6, ""])
     return pd.DataFrame(
         {
-            "run": [
-                f"{seed}.{model}" for seed, model in zip(table["seed"], table["model"], strict=True)
-            ],
+            "run": [f"{seed}.{model}" for seed, model in zip(table["seed"], table["model"], strict=True)],
             "step": table["step"].to_numpy(),
             "loss_population": table["loss_population"].to_numpy(),
             "lambda_hat": table["lambda_hat"].to_numpy(),

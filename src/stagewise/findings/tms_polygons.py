@@ -75,10 +75,7 @@ def _deviation(rows: pd.DataFrame, phase: str) -> Measured:
     if np.isnan(low):
         return Measured(row["lambda_hat_stayed"] - _exact(phase), n=1, doubt=doubt)
     return Measured(
-        row["lambda_hat_stayed"] - _exact(phase),
-        low,
-        high,
-        n=int(row["chains_stayed"]),
+        row["lambda_hat_stayed"] - _exact(phase), low, high, n=int(row["chains_stayed"]),
         doubt=doubt,
     )
 
@@ -98,7 +95,8 @@ def _stayed(population: pd.DataFrame) -> dict[str, Measured]:
 
 
 def _paper(paper: pd.DataFrame) -> dict[str, Measured]:
-    """Over data sets: means of the chains that stayed; undefined where fewer than 3 sets have any."""
+    """Over data sets: means of the chains that stayed; undefined where fewer than 3 sets have any.
+    """
     found = {}
     for phase, rows in paper.groupby("phase"):
         found[f"paper_llc_{_name(str(phase))}"] = _over_sets(rows["lambda_hat_stayed"])
@@ -119,7 +117,9 @@ def _over_sets(values: pd.Series) -> Measured:
 
 
 def _rows(population: pd.DataFrame, paper: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    yield population[COLUMNS].assign(source="population", exact=population["phase"].map(_exact))
+    yield population[COLUMNS].assign(
+        source="population", exact=population["phase"].map(_exact)
+    )
     for (phase, n), rows in paper.groupby(["phase", "n"]):
         values = rows["lambda_hat_stayed"].dropna()
         error = values.std(ddof=1) / sqrt(len(values)) if len(values) > 1 else np.nan

@@ -44,11 +44,7 @@ def measure(
         "data": inputs["data"],
     }
     table = pd.concat(
-        [
-            _classified(draws, source, settings)
-            for source, found in sources.items()
-            for draws in found
-        ],
+        [_classified(draws, source, settings) for source, found in sources.items() for draws in found],
         ignore_index=True,
     )
     found: dict[str, Measured] = {}
@@ -151,7 +147,9 @@ def _trend(sizes: Shares, share: Shares) -> float:
     return rank_correlation(sizes[:last], share[:last])
 
 
-def _crossing(rows: pd.DataFrame, lower: str, upper: str, settings: dict[str, Any]) -> Measured:
+def _crossing(
+    rows: pd.DataFrame, lower: str, upper: str, settings: dict[str, Any]
+) -> Measured:
     """n at which two families are equally frequent, with a bootstrap over replicates.
 
     Linear interpolation of log(upper / lower) in log n between the two sizes around its sign

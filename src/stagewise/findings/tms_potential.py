@@ -102,7 +102,9 @@ def _closed_form(*, points: int, seed: int) -> dict[str, Measured]:
         without_cases.append(abs(always / reference - 1))
     return {
         "closed_form_error": exact(max(errors), n=points),
-        "control_closed_form_error_without_cases": exact(float(np.median(without_cases)), n=points),
+        "control_closed_form_error_without_cases": exact(
+            float(np.median(without_cases)), n=points
+        ),
     }
 
 
@@ -128,10 +130,8 @@ def _polygons() -> dict[str, Measured]:
             min(np.linalg.norm(_gradient(*w)) for w in shrunk), n=len(cases)
         ),
         "polygon_table_error": exact(
-            max(
-                float(np.abs(np.subtract(polygon(k, k), value)).max())
-                for k, value in PRINTED.items()
-            ),
+            max(float(np.abs(np.subtract(polygon(k, k), value)).max()) for k, value in
+                PRINTED.items()),
             n=len(PRINTED),
         ),
         "polygon_minimised_error": exact(

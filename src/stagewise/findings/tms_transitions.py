@@ -25,13 +25,7 @@ def measure(
     changes = pd.DataFrame(
         [row for run in runs for row in _changes(run, table[table["run"] == run])],
         columns=[
-            "run",
-            "step",
-            "before",
-            "after",
-            "loss_change",
-            "estimate_before",
-            "estimate_after",
+            "run", "step", "before", "after", "loss_change", "estimate_before", "estimate_after",
             "exact_change",
         ],
     )
@@ -89,8 +83,7 @@ def _shuffled(table: pd.DataFrame, settings: dict[str, Any]) -> Measured:
         for _, rows in table.groupby("run"):
             found = plateaus(random.permutation(rows["level"].to_numpy()))
             down += [
-                LEVELS[b.level] < LEVELS[a.level]
-                for a, b in zip(found[:-1], found[1:], strict=True)
+                LEVELS[b.level] < LEVELS[a.level] for a, b in zip(found[:-1], found[1:], strict=True)
             ]
         shares.append(np.mean(down) if down else np.nan)
     low, high = np.nanquantile(shares, [0.05, 0.95])

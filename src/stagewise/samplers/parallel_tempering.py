@@ -120,7 +120,9 @@ def _ladder(state: State, rows: int, sweeps: Tensor) -> Ladder:
 def _chains(target: Target) -> Target:
     """The target of all chains as consecutive rows: K for each row of `target`."""
     count, nbeta = _count(target), temperatures(target)
-    epsilon = target.epsilon * (target.nbeta + target.localization) / (nbeta + target.localization)
+    epsilon = (
+        target.epsilon * (target.nbeta + target.localization) / (nbeta + target.localization)
+    )
 
     def repeated(tensor: Tensor) -> Tensor:
         return tensor.repeat_interleave(count, dim=0)

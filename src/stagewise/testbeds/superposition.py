@@ -124,7 +124,9 @@ def _phase(model: Model, phase: str) -> tuple[Tensor, Tensor]:
 
 def _points(model: Model, sets: list[tuple[int, int]]) -> Points:
     """Every point on every data set."""
-    rows = [(phase, number, *set_) for phase in model.points for number, set_ in enumerate(sets)]
+    rows = [
+        (phase, number, *set_) for phase in model.points for number, set_ in enumerate(sets)
+    ]
     placed = [_phase(model, phase) for phase, *_ in rows]
     index = pd.DataFrame(
         {
