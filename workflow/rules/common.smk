@@ -132,6 +132,12 @@ def sampling_settings(wildcards):
     )
 
 
+def curvature_settings(wildcards):
+    """What the curvature table depends on beside the checkpoints."""
+    model = variant_of(wildcards).get("model", {})
+    return ordered({"model": model, **config["curvature"]})
+
+
 def train_modules(wildcards):
     """Modules a training script imports by a name from its wildcards."""
     return [f"stagewise.testbeds.{wildcards.testbed}"]
@@ -163,7 +169,7 @@ def most_lines():
     for family in config["testbeds"].values():
         for variant in family.values():
             run = {key: variant.get(key, {}) for key in ("model", "training")}
-            sections.append(run)
+            sections += [run, {"model": run["model"], **config["curvature"]}]
             for sampling in variant.get("sampling", {}).values():
                 sections.append({"model": run["model"], "sampling": sampling})
     return max(len(lines(section)) for section in sections)

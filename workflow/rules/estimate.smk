@@ -19,6 +19,30 @@ rule llc:
         "../../scripts/estimate_llc.py"
 
 
+rule curvature:
+    # Gradient and second derivatives of the loss at every checkpoint: the rivals of the LLC.
+    input:
+        checkpoints="<results>/{testbed}/{variant}/seed{seed}/checkpoints.safetensors",
+    output:
+        table="<results>/{testbed}/{variant}/seed{seed}/curvature.csv",
+    log:
+        "<logs>/{testbed}/{variant}/seed{seed}/curvature.log",
+    benchmark:
+        "<logs>/{testbed}/{variant}/seed{seed}/curvature.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        *code("estimate_curvature.py", train_modules),
+        *settings(curvature_settings),
+        settings=lambda wildcards: Section(curvature_settings(wildcards)),
+    script:
+        "../../scripts/estimate_curvature.py"
+
+
 rule measure:
     # One part of a paper: a tidy table for the figure, and the statistics of its claims.
     input:

@@ -24,35 +24,32 @@ def descended(
     position: Tensor,
     shapes: Mapping[str, tuple[int, ...]],
 ) -> tuple[pd.DataFrame, Tensor]:
-    """The checkpoints, those of kind `target` after descent to their target.
+    """The checkpoints, and beside each of kind `passage` the one of kind `target` it descends to.
 
-    position  (checkpoint, d). Checkpoints that do not reach their target are left out.
+    position  (checkpoint, d). A checkpoint from which the target is not reached stays alone.
     """
-    chosen = torch.from_numpy((index["kind"] == "target").to_numpy().copy())
-    if training.descend_from == 1 or not chosen.any():
+    start = (index["kind"] == "passage").to_numpy()
+    if not start.any():
         return index, position
-    program = Program(testbed.losses, shapes, {}, rows=1)
-    targets = torch.tensor(index["target"].to_numpy(), dtype=position.dtype)[chosen]
-    low, loss, taken = descend(
-        program,
+    chosen = torch.from_numpy(start.copy())
+    below, loss, taken = descend(
+        Program(testbed.losses, shapes, {}, rows=1),
         position[chosen],
         testbed.data,
-        targets,
+        torch.tensor(index["target"].to_numpy(), dtype=position.dtype)[chosen],
         rate=training.descent_rate,
         steps=training.descent_steps,
     )
-    position, index = position.clone(), index.copy()
-    position[chosen] = low
-    index.loc[chosen.numpy(), "loss"] = loss.double().numpy()
-    index.loc[chosen.numpy(), "descended"] = taken.numpy()
-    met = torch.ones(len(index), dtype=torch.bool)
-    met[chosen] = taken > 0
-    for row in (~met).nonzero()[:, 0].tolist():
+    reached = index[start].assign(
+        kind="target", loss=loss.double().numpy(), descended=taken.numpy()
+    )
+    for row in reached[reached["descended"] == 0].itertuples():
         log.info(
-            "configuration %d, model %d does not descend to the loss %g",
-            *index.loc[row, ["configuration", "model", "target"]],
+            "configuration %d, model %d: no descent to %g", row.configuration, row.model, row.target
         )
-    return index[met.numpy()].reset_index(drop=True), position[met]
+    met = taken > 0
+    joined = pd.concat([index, reached[met.numpy()]], ignore_index=True)
+    return joined, torch.cat([position, below[met]])
 
 
 def descend(

@@ -38,9 +38,9 @@ def train(
 
         v <- momentum v + grad L_B(w),   w <- w - learning_rate v
 
-    Index columns: configuration, model, step, target (the target loss reached there, or not a
-    number at a scheduled checkpoint), descended (steps of descent on all data that came before
-    it), kind (start, scheduled or target), loss (mean over all data, nats), learning_rate, batch
+    Index columns: configuration, model, step, kind (start, scheduled; target, where a target loss
+    is met; passage, where the descent to it begins), target (that loss, or not a number),
+    descended (steps of that descent), loss (mean over all data, nats), learning_rate, batch
     (0: all data), momentum, and one column per metric of the testbed. Model m starts from the same
     weights in every configuration. The steps of a model depend on its configuration's place, its
     number and the seed only.
@@ -72,6 +72,7 @@ def train(
         finished.append(fleet.found())
     index, position = _joined(finished)
     index, position = descended(testbed, training, index, position, fleet.shapes)
+    index, position = _joined([(index, position)])
     report(training.steps, "done")
     return _points(testbed, index, unflatten(position, fleet.shapes))
 
@@ -211,13 +212,15 @@ class _Fleet:
         row = int(self._rows[place])
         configuration, model = self._keys[row]
         setting = self._settings[row]
-        scheduled = "scheduled" if self.step else "start"
+        kind = "scheduled" if self.step else "start"
+        if not math.isnan(target):
+            kind = "passage" if self._training.descend_from > 1 else "target"
         self.rows_found.append(
             {
                 "configuration": configuration,
                 "model": model,
                 "step": self.step,
-                "kind": scheduled if math.isnan(target) else "target",
+                "kind": kind,
                 "target": target,
                 "descended": 0,
                 "loss": loss,

@@ -35,6 +35,21 @@ PARTS["llc"] = {
         ]
         for kind, file in (("tables", "llc.csv"), ("draws", "draws.nc"))
     },
+    "heuristics": {
+        f"{labels}_{name}": of_runs("digits_mlp", labels, file)
+        for labels in ("clean", "noisy")
+        for name, file in (
+            ("sgld", "sgld/draws.nc"),
+            ("noiseless", "noiseless/draws.nc"),
+            ("curvature", "curvature.csv"),
+        )
+    },
+    "rescaling": {
+        "hmc": of_runs("relu_rescaling", "teachers", "hmc/draws.nc"),
+        "tethered": of_runs("relu_rescaling", "teachers", "tethered/draws.nc"),
+        "sgld": of_runs("relu_rescaling", "teachers", "sgld/draws.nc"),
+        "curvature": of_runs("relu_rescaling", "teachers", "curvature.csv"),
+    },
 }
 
 

@@ -1,0 +1,26 @@
+"""Gradient norm, Hessian trace and largest Hessian eigenvalue of every checkpoint, as a table."""
+
+from importlib import import_module
+
+import torch
+
+from stagewise.artifacts import written_whole
+from stagewise.engine.landscape import curvature_table
+from stagewise.step import step
+from stagewise.training import trajectory
+
+with step(snakemake) as job:  # noqa: F821
+    torch.set_num_threads(job.threads)
+    name, seed = job.wildcards.testbed, int(job.wildcards.seed)
+    testbed = import_module(f"stagewise.testbeds.{name}").build(job.settings["model"], seed)
+    points = trajectory.load(job.input.checkpoints, testbed=name)
+    trajectory.check_shapes(points, testbed, job.input.checkpoints)
+    table = curvature_table(
+        testbed,
+        points,
+        seed=seed,
+        probes=job.settings["probes"],
+        iterations=job.settings["iterations"],
+    )
+    with written_whole(job.output.table) as temporary:
+        table.to_csv(temporary, index=False)
