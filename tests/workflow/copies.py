@@ -83,15 +83,17 @@ class Copy:
         """Adds lines to a text file."""
         self.edit(file, lambda before: before + text)
 
+    def configuration(self) -> dict[str, Any]:
+        """What config.yaml says."""
+        return yaml.safe_load((self.path / "config.yaml").read_text())
+
     def configure(self, *keys: str | int, to: Any) -> None:
         """Sets one key of config.yaml; `to` may be a function of the value before."""
-        path = self.path / "config.yaml"
-        config = yaml.safe_load(path.read_text())
-        section = config
+        config = section = self.configuration()
         for key in keys[:-1]:
             section = section[key]
         section[keys[-1]] = to(section[keys[-1]]) if callable(to) else to
-        path.write_text(yaml.safe_dump(config, sort_keys=False))
+        (self.path / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
 
     def drop(self, *keys: str | int) -> None:
         """Removes one key of config.yaml."""
