@@ -1,0 +1,144 @@
+"""Copies of the repository in which a test may run Snakemake and break things."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+TINY = Path(__file__).resolve().parent / "tiny"
+"""A paper with its testbed, findings and figure, laid over a copy of the repository."""
+
+CORES = min(2, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A finished command."""
+
+    status: int
+    text: str
+    """Standard output and error."""
+
+
+@dataclass(frozen=True)
+class Copy:
+    """One copy of the repository."""
+
+    path: Path
+
+    def snakemake(self, *arguments: str) -> Ended:
+        """Runs Snakemake here, as a user's command line would."""
+        done = subprocess.run(
+            command(*arguments),
+            cwd=self.path,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=600,
+        )
+        return Ended(done.returncode, done.stdout)
+
+    def made(self, *arguments: str) -> str:
+        """The same, for a run that must succeed; what it printed."""
+        done = self.snakemake(*arguments)
+        assert done.status == 0, done.text
+        return done.text
+
+    def plan(self, *targets: str) -> dict[str, str]:
+        """Job -> reason of everything that a run would do now.
+
+        A job is called by its rule and its first output without `results/` and ending.
+        """
+        text = self.made("--dry-run", *targets)
+        jobs = {}
+        for block in re.split(r"^\[.*\]$", text, flags=re.MULTILINE)[1:]:
+            rule = re.search(r"^(?:local)?rule (\w+):", block, re.MULTILINE)
+            assert rule, block
+            output = re.search(r"^    output: (?:results/)?([^,\n]*?)(?:\.\w+)?[,\n]", block, re.M)
+            reason = re.search(r"^    reason: (.*)$", block, re.MULTILINE)
+            jobs[f"{rule[1]} {output[1] if output else ''}".strip()] = reason[1] if reason else ""
+        if not jobs:
+            assert "Nothing to be done" in text, text
+        return jobs
+
+    def edit(self, file: str, change: Callable[[str], str]) -> None:
+        """Rewrites a text file; a change that changes nothing is a mistake of the test."""
+        path = self.path / file
+        before = path.read_text()
+        after = change(before)
+        assert after != before, f"{file} is as before"
+        path.write_text(after)
+
+    def append(self, file: str, text: str = "\nADDED = 1\n") -> None:
+        """Adds lines to a text file."""
+        self.edit(file, lambda before: before + text)
+
+    def configuration(self) -> dict[str, Any]:
+        """What config.yaml says."""
+        return yaml.safe_load((self.path / "config.yaml").read_text())
+
+    def configure(self, *keys: str | int, to: Any) -> None:
+        """Sets one key of config.yaml; `to` may be a function of the value before."""
+        config = section = self.configuration()
+        for key in keys[:-1]:
+            section = section[key]
+        section[keys[-1]] = to(section[keys[-1]]) if callable(to) else to
+        (self.path / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+
+    def drop(self, *keys: str | int) -> None:
+        """Removes one key of config.yaml."""
+        self.configure(
+            *keys[:-1], to=lambda section: {k: section[k] for k in section if k != keys[-1]}
+        )
+
+    def duplicate(self, path: Path) -> "Copy":
+        """A copy of this copy with its results and Snakemake's records; times are kept."""
+        shutil.copytree(self.path, path, symlinks=True)
+        return Copy(path)
+
+
+def command(*arguments: str) -> list[str]:
+    """Snakemake's command line."""
+    return [sys.executable, "-m", "snakemake", "--cores", str(CORES), *arguments]
+
+
+def environment() -> dict[str, str]:
+    """The environment of a user: without what the test run itself has set."""
+    unwanted = ("PYTHONPATH", "PYTHONWARNINGS", "SNAKEMAKE_PROFILE", "PYTEST_CURRENT_TEST")
+    kept = {name: value for name, value in os.environ.items() if name not in unwanted}
+    return kept | {"OMP_NUM_THREADS": "1"}
+
+
+def fresh(path: Path) -> Copy:
+    """Everything of the repository that is, or would be, in version control."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    ).stdout.decode()
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file():
+            target = path / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, target)
+    return Copy(path)
+
+
+def tiny(path: Path) -> Copy:
+    """The repository with the tiny paper in the place of all others."""
+    copy = fresh(path)
+    for folder in ("workflow/papers", "workflow/rules/papers"):
+        shutil.rmtree(path / folder, ignore_errors=True)
+    shutil.copytree(TINY, path, dirs_exist_ok=True)
+    return copy

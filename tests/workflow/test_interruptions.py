@@ -1,0 +1,121 @@
+"""Killed runs go on, and end as if nothing had happened; two copies make the same bytes."""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+import xarray as xr
+from copies import Copy, command, environment
+from safetensors.torch import load_file
+
+pytestmark = pytest.mark.workflow
+
+RUN = "results/line/slow/seed0"
+TABLE = f"{RUN}/sgld/llc.csv"
+
+
+def slow(copy: Copy) -> Copy:
+    """The copy with a run of some seconds in it, which saves its progress often."""
+    copy.edit("src/stagewise/resume.py", lambda code: code.replace("EVERY = 15.0", "EVERY = 0.2"))
+    section = copy.configuration()["testbeds"]["line"]["fits"] | {"seeds": [0]}
+    section["training"]["steps"] = section["sampling"]["sgld"]["steps"] = 4000
+    copy.configure("testbeds", "line", "slow", to=section)
+    return copy
+
+
+def killed_when_saved(copy: Copy, side_file: str) -> None:
+    """Starts the run, waits until `side_file` is there, kills Snakemake and its jobs."""
+    running = subprocess.Popen(
+        command(TABLE),
+        cwd=copy.path,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 300
+    try:
+        while not (copy.path / side_file).exists():
+            assert running.poll() is None, f"ended before {side_file} was written"
+            assert time.monotonic() < deadline, f"{side_file} was not written in time"
+            time.sleep(0.02)
+    finally:
+        os.killpg(running.pid, signal.SIGKILL)
+        running.wait()
+
+
+def relaunched(copy: Copy) -> str:
+    """Runs again as the README says after a hard kill; the text of both commands."""
+    return copy.made("--unlock", TABLE) + copy.made(TABLE)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(untouched: Copy, tmp_path_factory: pytest.TempPathFactory) -> Copy:
+    copy = slow(untouched.duplicate(tmp_path_factory.mktemp("undisturbed") / "copy"))
+    copy.made(TABLE)
+    return copy
+
+
+def log_of(copy: Copy, step: str) -> str:
+    return (copy.path / "logs/smoke/line/slow/seed0" / f"{step}.log").read_text()
+
+
+def test_killed_training_and_sampling_resume(start: Copy, undisturbed: Copy) -> None:
+    copy = slow(start)
+    killed_when_saved(copy, f"{RUN}/checkpoints.safetensors.unfinished")
+    assert not (copy.path / f"{RUN}/checkpoints.safetensors").exists()
+    copy.made("--unlock", TABLE)
+    killed_when_saved(copy, f"{RUN}/sgld/draws.nc.unfinished")
+    assert "resumed at" in log_of(copy, "train")
+    assert not (copy.path / f"{RUN}/sgld/draws.nc").exists()
+    relaunched(copy)
+    assert "resumed at" in log_of(copy, "sgld/sample")
+    assert "resumed at" not in log_of(undisturbed, "train")
+    assert "resumed at" not in log_of(undisturbed, "sgld/sample")
+
+    same_tensors(undisturbed.path / RUN, copy.path / RUN)
+    same_draws(undisturbed.path / RUN / "sgld", copy.path / RUN / "sgld")
+    assert (copy.path / TABLE).read_bytes() == (undisturbed.path / TABLE).read_bytes()
+    left = [path.name for path in (copy.path / RUN).rglob("*") if "unfinished" in path.name]
+    assert not left, "side files of finished work"
+    assert not [path for path in (copy.path / RUN).rglob("*.partial.*")]
+    assert copy.plan(TABLE) == {}
+
+
+def test_progress_of_other_work_is_not_continued(start: Copy) -> None:
+    copy = slow(start)
+    killed_when_saved(copy, f"{RUN}/checkpoints.safetensors.unfinished")
+    copy.configure("testbeds", "line", "slow", "model", "samples", to=33)
+    copy.made("--unlock", TABLE)
+    copy.made(f"{RUN}/checkpoints.safetensors")
+    assert "resumed at" not in log_of(copy, "train")
+
+
+def test_two_copies_make_the_same_bytes(finished: Copy, start: Copy) -> None:
+    start.made()
+    for found in sorted((finished.path / "results").rglob("*")):
+        other = start.path / found.relative_to(finished.path)
+        if found.suffix in (".csv", ".pdf", ".png"):
+            assert found.read_bytes() == other.read_bytes(), f"{found.name} differs"
+        elif found.name == "checkpoints.safetensors":
+            same_tensors(found.parent, other.parent)
+        elif found.name == "draws.nc":
+            same_draws(found.parent, other.parent)
+
+
+def same_tensors(first: Path, second: Path) -> None:
+    one, two = (load_file(folder / "checkpoints.safetensors") for folder in (first, second))
+    assert one.keys() == two.keys()
+    assert all(one[name].equal(two[name]) for name in one)
+
+
+def same_draws(first: Path, second: Path) -> None:
+    """All but the provenance, which has times in it."""
+    one, two = (
+        xr.load_dataset(folder / "draws.nc", engine="h5netcdf") for folder in (first, second)
+    )
+    assert one.drop_attrs().identical(two.drop_attrs())
