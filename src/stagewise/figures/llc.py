@@ -6,6 +6,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
+from stagewise.figures.llc_coverage import draw_coverage
 from stagewise.figures.llc_deep_linear import (
     draw_approach,
     draw_identity,
@@ -13,17 +14,38 @@ from stagewise.figures.llc_deep_linear import (
     draw_staircase,
 )
 from stagewise.figures.llc_potentials import draw_components, draw_potentials
+from stagewise.figures.llc_training import fixed_steps, matched_loss, rescaling
 from stagewise.figures.style import WIDTH, letter
 
 
 def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
-    """The figure from the tables of the paper's parts."""
-    figure, axes = plt.subplots(2, 3, figsize=(WIDTH, 6.4), layout="constrained")
-    draw_potentials(axes[0, 0], tables["potentials"])
-    draw_components(axes[0, 1], tables["components"])
-    draw_identity(axes[0, 2], tables["deep_linear"])
-    draw_approach(axes[1, 0], tables["deep_linear"])
-    draw_samplers(axes[1, 1], tables["samplers"])
-    draw_staircase(axes[1, 2], tables["staircase"])
-    letter(axes.ravel())
+    """The figure from the tables of the paper's parts.
+
+    Rows: known potentials; deep linear networks; trained networks; what the intervals are worth.
+    """
+    figure = plt.figure(figsize=(WIDTH, 12.6), layout="constrained")
+    rows = figure.add_gridspec(4, 6)
+    axes = [
+        figure.add_subplot(rows[0, :4]),
+        figure.add_subplot(rows[0, 4:]),
+        figure.add_subplot(rows[1, :2]),
+        figure.add_subplot(rows[1, 2:4]),
+        figure.add_subplot(rows[1, 4:]),
+        figure.add_subplot(rows[2, :3]),
+        figure.add_subplot(rows[2, 3:]),
+        figure.add_subplot(rows[3, :2]),
+        figure.add_subplot(rows[3, 2:4]),
+        figure.add_subplot(rows[3, 4:]),
+    ]
+    draw_potentials(axes[0], tables["potentials"])
+    draw_components(axes[1], tables["components"])
+    draw_identity(axes[2], tables["deep_linear"])
+    draw_approach(axes[3], tables["deep_linear"])
+    draw_samplers(axes[4], tables["samplers"])
+    fixed_steps(axes[5], tables["heuristics"])
+    matched_loss(axes[6], tables["heuristics"])
+    draw_staircase(axes[7], tables["staircase"])
+    rescaling(axes[8], tables["rescaling"])
+    draw_coverage(axes[9], tables["coverage"])
+    letter(axes)
     return figure

@@ -9,7 +9,7 @@ from stagewise.figures.style import COLOURS, THEORY
 
 def _name(row: pd.Series) -> str:
     if row.family == "sum":
-        return "+".join(str(int(float(power))) for power in str(row.k).split(","))
+        return "Σ " + ",".join(str(int(float(power))) for power in str(row.k).split(","))
     k = "".join(str(int(float(part))) for part in str(row.k).split(","))
     h = "".join(str(int(float(part))) for part in str(row.h).split(","))
     return k if set(h) == {"0"} else f"{k};{h}"
@@ -47,8 +47,8 @@ def draw_potentials(axis: Axes, table: pd.DataFrame) -> None:
         )
     boundary = (table.family == "monomial").to_numpy()
     axis.axvline(place[boundary].max() + 0.5, color="0.8", linewidth=0.7)
-    axis.set_xticks(range(len(names)), list(names), rotation=90, fontsize=5.5)
-    axis.set_xlabel("monomials k; h  |  sums of powers")
+    axis.set_xticks(range(len(names)), list(names), rotation=60, fontsize=6)
+    axis.set_xlabel("monomials: exponents k; prior exponents h   |   sums Σ of powers")
     axis.set_ylabel("λ̂")
     axis.set_ylim(0, None)
     axis.set_title("known potentials")
