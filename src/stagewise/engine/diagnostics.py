@@ -1,11 +1,13 @@
 """Are the chains stationary, and how many independent draws are they worth?"""
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from arviz_stats.base import array_stats
-
-STATIONARY_RHAT = 1.1
-STATIONARY_DRIFT = 4.0
+from numpy.typing import NDArray
+from scipy.stats import norm
+from scipy.stats import t as student
 
 
 def diagnose(trace: xr.DataArray) -> xr.Dataset:
@@ -14,25 +16,31 @@ def diagnose(trace: xr.DataArray) -> xr.Dataset:
     rhat         split R-hat (Vehtari et al. 2021), 1 when chains agree
     ess_bulk     bulk effective sample size over all chains
     ess_tail     tail effective sample size (10 % and 90 % quantiles)
-    drift        mean over chains of second half minus first half, in its standard errors
+    drift        mean over chains of second half minus first half, in its standard errors: Student's
+                 t of the chains, as the normal deviate of the same tail probability, so that one
+                 threshold serves any number of chains (two stationary chains often have |t| > 4)
     A trace of one chain has no between-chain standard error: its drift is not a number.
     """
     lead = [dim for dim in trace.dims if dim not in ("chain", "draw")]
     values = trace.transpose(*lead, "chain", "draw").values
     axes = {"chain_axis": values.ndim - 2, "draw_axis": values.ndim - 1}
-    half = values.shape[-1] // 2
-    change = values[..., half:].mean(-1) - values[..., :half].mean(-1)
-    chains = values.shape[-2]
+    # constant or very short traces have no variance to divide by: not a number, and no warning
     with np.errstate(divide="ignore", invalid="ignore"):
-        drift = (
-            change.mean(-1) / (change.std(-1, ddof=1) / chains**0.5)
-            if chains > 1
-            else np.full(values.shape[:-2], np.nan)
-        )
-    found = {
-        "rhat": array_stats.rhat(values, method="split", **axes),
-        "ess_bulk": array_stats.ess(values, method="bulk", **axes),
-        "ess_tail": array_stats.ess(values, method="tail", prob=(0.1, 0.9), **axes),
-        "drift": drift,
-    }
+        found = {
+            "rhat": array_stats.rhat(values, method="split", **axes),
+            "ess_bulk": array_stats.ess(values, method="bulk", **axes),
+            "ess_tail": array_stats.ess(values, method="tail", prob=(0.1, 0.9), **axes),
+            "drift": _drift(values),
+        }
     return xr.Dataset({name: (lead, np.asarray(value)) for name, value in found.items()})
+
+
+def _drift(values: NDArray[Any]) -> NDArray[Any]:
+    """(..., chain, draw) -> (...)"""
+    chains, draws = values.shape[-2:]
+    if chains < 2 or draws < 2:
+        return np.full(values.shape[:-2], np.nan)
+    half = draws // 2
+    change = values[..., half:].mean(-1) - values[..., :half].mean(-1)
+    t = change.mean(-1) / (change.std(-1, ddof=1) / chains**0.5)
+    return np.sign(t) * norm.isf(student.sf(np.abs(t), chains - 1))

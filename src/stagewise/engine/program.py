@@ -64,27 +64,41 @@ class Program:
         (row, sample, ...). With k times as many positions as rows, each row's constants serve
         k consecutive positions.
         """
-        return self._run("gradient", position, dict(batch), shared)
+        return self._run("gradient", (position,), dict(batch), shared)
 
     def loss(self, position: Tensor, batch: Mapping[str, Tensor], *, shared: bool = True) -> Tensor:
         """Mean loss (row,) at `position`, without a gradient."""
-        return self._run("loss", position, dict(batch), shared)
+        return self._run("loss", (position,), dict(batch), shared)
 
-    def _run(self, what: str, position: Tensor, data: dict[str, Tensor], shared: bool) -> Any:
-        arguments = [("position", position), *data.items()]
+    def hessian_vector(
+        self, position: Tensor, vector: Tensor, batch: Mapping[str, Tensor]
+    ) -> Tensor:
+        """Hessian of the mean loss at each position times `vector`, both (row, d).
+
+        By differentiating twice: exact also at networks with kinks (relu), where differences of
+        gradients would count the kinks between the two points as curvature.
+        """
+        return self._run("hessian", (position, vector), dict(batch), True)
+
+    def _run(
+        self, what: str, points: tuple[Tensor, ...], data: dict[str, Tensor], shared: bool
+    ) -> Any:
+        """The mapped function of that name at points (row, d) on a batch, from its trace."""
+        arguments = [*(("", point) for point in points), *data.items()]
         key = (what, shared, *((name, t.shape, t.dtype) for name, t in arguments))
         with torch.no_grad():
             if key not in self._traces:
-                mapped = self._mapped(what, len(position), shared)
-                self._traces[key] = make_fx(mapped)(position, data)
-            return self._traces[key](position, data)
+                mapped = self._mapped(what, len(points[0]), shared)
+                self._traces[key] = make_fx(mapped)(*points, data)
+            return self._traces[key](*points, data)
 
     def _mapped(self, what: str, rows: int, shared: bool) -> Callable[..., Any]:
-        """The function that is traced: of positions (rows, d) and a batch."""
+        """The function that is traced: of points (rows, d) and a batch."""
         constants = self._constants_for(rows)
-        in_dims = (0, 0, None if shared else 0)
-        loss = vmap(self._loss, in_dims=in_dims)
-        gradient_and_loss = vmap(grad_and_value(self._loss), in_dims=in_dims)
+        batched = None if shared else 0
+        loss = vmap(self._loss, in_dims=(0, 0, batched))
+        gradient_and_loss = vmap(grad_and_value(self._loss), in_dims=(0, 0, batched))
+        product = vmap(grad(self._slope), in_dims=(0, 0, 0, batched))
 
         def losses(position: Tensor, data: dict[str, Tensor]) -> Tensor:
             return loss(unflatten(position, self._shapes), constants, data)
@@ -95,7 +109,27 @@ class Program:
             gradient, value = gradient_and_loss(unflatten(position, self._shapes), constants, data)
             return value, flatten(gradient, self._shapes)
 
-        return losses if what == "loss" else losses_and_gradients
+        def products(position: Tensor, vector: Tensor, data: dict[str, Tensor]) -> Tensor:
+            return product(position, vector, constants, data)
+
+        functions: dict[str, Callable[..., Any]] = {
+            "loss": losses,
+            "gradient": losses_and_gradients,
+            "hessian": products,
+        }
+        return functions[what]
+
+    def _slope(
+        self,
+        position: Tensor,
+        vector: Tensor,
+        constants: dict[str, Tensor],
+        batch: dict[str, Tensor],
+    ) -> Tensor:
+        """Derivative of one model's loss at `position` (d,) along `vector` (d,)."""
+        gradient = grad(self._loss)(unflatten(position, self._shapes), constants, batch)
+        pieces = unflatten(vector, self._shapes)
+        return torch.stack([(gradient[name] * pieces[name]).sum() for name in pieces]).sum()
 
     def _constants_for(self, rows: int) -> dict[str, Tensor]:
         repeats, left = divmod(rows, self._rows)
@@ -104,27 +138,3 @@ class Program:
         if repeats == 1:
             return self._constants
         return {k: v.repeat_interleave(repeats, dim=0) for k, v in self._constants.items()}
-
-    def hessian_vector(
-        self, position: Tensor, vector: Tensor, batch: Mapping[str, Tensor]
-    ) -> Tensor:
-        """Hessian of the mean loss at each position times `vector`, both (row, d).
-
-        By differentiating twice: exact also at networks with kinks (relu), where differences of
-        gradients would count the kinks between the two points as curvature.
-        """
-
-        def slope(
-            position: Tensor,
-            vector: Tensor,
-            constants: dict[str, Tensor],
-            batch: dict[str, Tensor],
-        ) -> Tensor:
-            gradient = grad(self._loss)(unflatten(position, self._shapes), constants, batch)
-            pieces = unflatten(vector, self._shapes)
-            return torch.stack([(gradient[name] * pieces[name]).sum() for name in pieces]).sum()
-
-        constants = self._constants_for(len(position))
-        mapped = vmap(grad(slope), in_dims=(0, 0, 0, None))
-        with torch.no_grad():
-            return mapped(position, vector, constants, dict(batch))
