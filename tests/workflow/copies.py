@@ -137,7 +137,10 @@ def fresh(path: Path) -> Copy:
 def tiny(path: Path) -> Copy:
     """The repository with the tiny paper in the place of all others."""
     copy = fresh(path)
+    shipped = copy.configuration()
     for folder in ("workflow/papers", "workflow/rules/papers"):
         shutil.rmtree(path / folder, ignore_errors=True)
     shutil.copytree(TINY, path, dirs_exist_ok=True)
+    together = shipped | copy.configuration()
+    (path / "config.yaml").write_text(yaml.safe_dump(together, sort_keys=False))
     return copy

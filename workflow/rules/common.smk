@@ -157,9 +157,13 @@ def code(script, modules=lambda wildcards: []):
     """
 
     def digest(path):
-        return lambda wildcards: code_of(ROOT, script, *modules(wildcards)).get(
-            path, ""
-        )
+        def of_job(wildcards):
+            try:
+                return code_of(ROOT, script, *modules(wildcards)).get(path, "")
+            except FileNotFoundError as error:
+                fail(error)
+
+        return of_job
 
     paths = sorted((ROOT / "src").rglob("*.py")) + [ROOT / "scripts" / script]
     return [digest(str(path.relative_to(ROOT))) for path in paths]
