@@ -21,7 +21,9 @@ def load(path: str | Path) -> pd.DataFrame:
         content = path.read_bytes()
         table = pd.read_csv(path)
     except (OSError, EmptyDataError, ParserError, UnicodeDecodeError) as error:
-        raise ArtifactError(f"{path} is not a table ({error}). {_remedy(path)}") from error
+        raise ArtifactError(
+            f"{path} is not a table ({str(error).strip()}). {_remedy(path)}"
+        ) from error
     if not content.endswith(b"\n"):
         raise ArtifactError(f"{path} is cut off in its last line. {_remedy(path)}")
     if table.empty:

@@ -64,7 +64,7 @@ def reached(source: Path, script: Path, modules: tuple[str, ...] = ()) -> list[P
 
     for name in modules:
         if _module_file(source, name) is None:
-            raise FileNotFoundError(f"no module {name} below {source}")
+            raise FileNotFoundError(f"there is no module {name} below {source}")
     found = {script}
     todo = [script, *files(modules)]
     while todo:

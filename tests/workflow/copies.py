@@ -96,10 +96,9 @@ class Copy:
         (self.path / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
 
     def drop(self, *keys: str | int) -> None:
-        """Removes one key of config.yaml."""
-        self.configure(
-            *keys[:-1], to=lambda section: {k: section[k] for k in section if k != keys[-1]}
-        )
+        """Removes one key of config.yaml, below its top level."""
+        last = keys[-1]
+        self.configure(*keys[:-1], to=lambda section: {k: section[k] for k in section if k != last})
 
     def duplicate(self, path: Path) -> "Copy":
         """A copy of this copy with its results and Snakemake's records; times are kept."""
@@ -138,7 +137,10 @@ def fresh(path: Path) -> Copy:
 def tiny(path: Path) -> Copy:
     """The repository with the tiny paper in the place of all others."""
     copy = fresh(path)
+    shipped = copy.configuration()
     for folder in ("workflow/papers", "workflow/rules/papers"):
         shutil.rmtree(path / folder, ignore_errors=True)
     shutil.copytree(TINY, path, dirs_exist_ok=True)
+    together = shipped | copy.configuration()
+    (path / "config.yaml").write_text(yaml.safe_dump(together, sort_keys=False))
     return copy

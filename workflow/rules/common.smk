@@ -1,9 +1,7 @@
-import json
 import sys
 from pathlib import Path
 
 import yaml
-from snakemake.exceptions import WorkflowError
 
 ROOT = Path(workflow.basedir)
 if str(ROOT / "src") not in sys.path:
@@ -34,16 +32,21 @@ def schema(name):
     return yaml.safe_load((ROOT / "workflow" / "schemas" / name).read_text())
 
 
+def fail(message):
+    """Ends Snakemake with one message. A WorkflowError would come with the lines of our files."""
+    sys.exit(f"stagewise: {message}")
+
+
 def checked(check, *arguments):
     """Calls the check; what it finds ends the run as one message."""
     try:
         check(*arguments)
     except SettingsError as error:
-        raise WorkflowError(str(error)) from None
+        fail(error)
 
 
 def checked_config():
-    """Raises one message, naming every key, if the configuration cannot be used."""
+    """Ends the run with one message, naming every key, if the configuration cannot be used."""
     checked(
         check_configuration,
         config,
@@ -51,15 +54,14 @@ def checked_config():
         ROOT / "src" / "stagewise",
     )
     folder = Path(config["results"])
-    if folder.exists() and not folder.is_dir():
-        raise WorkflowError(
-            f"results: {folder} is a file; name another folder, or move it away"
-        )
+    for part in (folder, *folder.parents):
+        if part.exists() and not part.is_dir():
+            fail(f"results: {part} is a file; name another folder, or move it away")
     if folder.is_dir() and any(folder.iterdir()):
         marker = folder / ".layout"
         found = marker.read_text().strip() if marker.is_file() else "none"
         if found != LAYOUT:
-            raise WorkflowError(
+            fail(
                 f"{folder}/ was made with results layout {found}, this version writes layout "
                 f"{LAYOUT}: move the folder away or set `results:` to another"
             )
@@ -72,10 +74,10 @@ def start_results():
         folder.mkdir(parents=True, exist_ok=True)
         (folder / ".layout").write_text(LAYOUT)
     except OSError as error:
-        raise WorkflowError(
+        fail(
             f"cannot write to the results folder {folder} ({error.strerror}): check its "
             f"permissions or set `results:` to another folder"
-        ) from None
+        )
 
 
 def ordered(value):
@@ -155,9 +157,13 @@ def code(script, modules=lambda wildcards: []):
     """
 
     def digest(path):
-        return lambda wildcards: code_of(ROOT, script, *modules(wildcards)).get(
-            path, ""
-        )
+        def of_job(wildcards):
+            try:
+                return code_of(ROOT, script, *modules(wildcards)).get(path, "")
+            except FileNotFoundError as error:
+                fail(error)
+
+        return of_job
 
     paths = sorted((ROOT / "src").rglob("*.py")) + [ROOT / "scripts" / script]
     return [digest(str(path.relative_to(ROOT))) for path in paths]
@@ -234,10 +240,10 @@ def pages():
         try:
             page = yaml.safe_load(path.read_text())
         except yaml.YAMLError as error:
-            raise WorkflowError(f"workflow/papers/{path.name}: {error}") from None
+            fail(f"workflow/papers/{path.name} is not YAML: {error}")
         checked(check_page, page, schema("paper.schema.yaml"), path)
         if not (ROOT / "workflow/rules/papers" / f"{path.stem}.smk").is_file():
-            raise WorkflowError(
+            fail(
                 f"workflow/papers/{path.name}: there is no workflow/rules/papers/{path.stem}.smk"
             )
         found[page["slug"]] = page

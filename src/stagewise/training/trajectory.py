@@ -50,6 +50,7 @@ def load(path: str | Path, *, testbed: str) -> Points:
     if not path.is_file():
         raise ArtifactError(f"no checkpoint file {path}. Run snakemake {path} to make it.")
     groups: dict[str, dict[str, torch.Tensor]] = {"parameters": {}, "constants": {}, "masks": {}}
+    metadata: dict[str, str] = {}
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -61,21 +62,22 @@ def load(path: str | Path, *, testbed: str) -> Points:
             for key in file.keys():  # noqa: SIM118 - safe_open is not a mapping
                 group, _, name = key.partition(".")
                 groups[group][name] = file.get_tensor(key)
-    except (SafetensorError, OSError, KeyError) as error:
+        index = pd.read_json(io.StringIO(metadata["index"]), orient="table", precise_float=True)
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise ArtifactError(
             f"{path} is not a whole safetensors file ({error}). {remedy}"
         ) from error
-    if metadata["testbed"] != testbed:
+    if metadata.get("testbed") != testbed:
         raise ArtifactError(
-            f"{path} holds weights of testbed {metadata['testbed']!r}, not {testbed!r}."
+            f"{path} holds weights of testbed {metadata.get('testbed')!r}, not {testbed!r}."
         )
-    index = pd.read_json(io.StringIO(metadata["index"]), orient="table", precise_float=True)
-    for name, tensor in groups["parameters"].items():
+    for group, name, tensor in [(g, n, t) for g in groups for n, t in groups[g].items()]:
         if len(tensor) != len(index):
             raise ArtifactError(
-                f"{path}: parameters.{name} has {len(tensor)} checkpoints, "
+                f"{path}: {group}.{name} has {len(tensor)} checkpoints, "
                 f"the index has {len(index)}. {remedy}"
             )
+    for name, tensor in groups["parameters"].items():
         if not torch.isfinite(tensor).all():
             bad = int((~torch.isfinite(tensor)).flatten(1).any(1).nonzero()[0])
             raise ArtifactError(
