@@ -57,7 +57,7 @@ def measure(
               value above the target; matched, at the target, after descent on all data.
               Statistics <name>_<labels>_<stop>:
                 <sweep>           Spearman of the swept setting with the LLC over runs
-                <sweep>_trimmed   the same without the noisiest level
+                <sweep>_trimmed   the same without the noisiest level, of sweeps of three or more
                 <sweep>_effect    LLC of the noisiest level / of the least noisy - 1
                 <sweep>_p         share of permutations within seeds that are as extreme
                 <sweep>_permuted  mean Spearman under those permutations (control)
@@ -167,7 +167,8 @@ def _statistics(runs: pd.DataFrame, wanted: Settings) -> dict[str, Measured]:
         calmest = int(np.argmin(-sign * levels))
         rest = np.arange(len(levels)) != noisiest
         found[sweep] = resampled(_correlation(levels, values))
-        found[f"{sweep}_trimmed"] = resampled(_correlation(levels[rest], values[:, rest]))
+        if rest.sum() > 1:
+            found[f"{sweep}_trimmed"] = resampled(_correlation(levels[rest], values[:, rest]))
         found[f"{sweep}_effect"] = resampled(_change(values[:, calmest], values[:, noisiest]))
         permuted = _permuted(levels, values, wanted.repeats)
         extreme = np.sum(sign * permuted >= sign * found[sweep].value)
