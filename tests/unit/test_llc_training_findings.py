@@ -11,7 +11,7 @@ SETTINGS = {
     "momentum": [0, 6],
     "twins": [1, 7],
     "accuracy": 0.99,
-    "repeats": 200,
+    "repeats": 60,
 }
 CONFIGURATIONS = [
     (0.1, 64, 0.0), (0.2, 64, 0.0), (0.4, 64, 0.0), (0.8, 64, 0.0),
@@ -51,7 +51,8 @@ def _inputs(estimate, *, descent=-0.05, accuracy=1.0, seeds=6):
                 {
                     "configuration": place, "kind": kind, "step": 10, "descended": 0,
                     "learning_rate": rate, "batch": batch, "momentum": momentum,
-                    "loss": 0.1 * rate, "norm": 1.0, "test_accuracy": 0.9,
+                    "loss": 0.1 * rate, "norm": 1.0 + batch,
+                    "test_accuracy": 0.9 + 0.01 * momentum + 0.001 * seed,
                     "train_accuracy": accuracy if place == 0 else 1.0,
                 }
                 for place, (rate, batch, momentum) in enumerate(CONFIGURATIONS)
@@ -83,9 +84,9 @@ def test_an_effect_in_the_papers_direction_is_found():
         assert found[f"batch_{labels}_matched"].low > 0.8
         assert found[f"momentum_{labels}_matched"].high < -0.8
         assert found[f"learning_rate_{labels}_matched"].doubt == ""
-        assert found[f"learning_rate_{labels}_matched_p".replace("_matched_p", "_matched")].n == 6
-        assert found[f"trace_{labels}_matched"].value == pytest.approx(1)
-    assert found["learning_rate_p_clean_matched"].value < 0.01
+        assert found[f"learning_rate_{labels}_matched"].n == 6
+        assert found[f"trace_{labels}_matched"].value == pytest.approx(1, abs=1e-3)
+    assert found["learning_rate_p_clean_matched"].value < 0.02
     assert found["paper_learning_rate"].value == -1
     assert found["paper_batch"].value < 1e-6
     assert found["paper_left_out"].value == 0
@@ -101,8 +102,8 @@ def test_no_effect_is_not_found_and_the_controls_are_quiet():
         number = found[f"{sweep}_clean_matched"]
         assert number.low < 0 < number.high
         assert found[f"{sweep}_p_clean_matched"].value > 0.05
-        # Mean of 200 permutations of 24 runs: standard error 0.02.
-        assert abs(found[f"{sweep}_permuted_clean_matched"].value) < 0.08
+        # Mean of 60 permutations of 24 runs: standard error 0.03.
+        assert abs(found[f"{sweep}_permuted_clean_matched"].value) < 0.12
     twins = found["twins_clean_matched"]
     assert twins.low < 0.01
     assert twins.high > -0.01
@@ -126,6 +127,7 @@ def test_undertrained_runs_do_not_count_in_the_papers_comparison():
     _, found = llc_heuristics.measure(_inputs(reversed_at_first, accuracy=0.9), SETTINGS)
     assert found["paper_left_out"].value == 6 * 1
     assert found["paper_learning_rate"].value == -1
+    assert np.isnan(found["paper_momentum"].value)
     assert found["learning_rate_clean_fixed"].value > -0.5
 
 

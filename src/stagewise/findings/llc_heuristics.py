@@ -1,5 +1,6 @@
 """Claim C5: learning rate, batch size and momentum against the LLC, and what else explains it."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -57,7 +58,7 @@ def measure(
               value above the target; matched, at the target, after descent on all data.
               Statistics <name>_<labels>_<stop>:
                 <sweep>           Spearman of the swept setting with the LLC over runs
-                <sweep>_trimmed   the same without the noisiest level
+                <sweep>_trimmed   the same without the noisiest level, of sweeps of three or more
                 <sweep>_effect    LLC of the noisiest level / of the least noisy - 1
                 <sweep>_p         share of permutations within seeds that are as extreme
                 <sweep>_permuted  mean Spearman under those permutations (control)
@@ -167,7 +168,8 @@ def _statistics(runs: pd.DataFrame, wanted: Settings) -> dict[str, Measured]:
         calmest = int(np.argmin(-sign * levels))
         rest = np.arange(len(levels)) != noisiest
         found[sweep] = resampled(_correlation(levels, values))
-        found[f"{sweep}_trimmed"] = resampled(_correlation(levels[rest], values[:, rest]))
+        if rest.sum() > 1:
+            found[f"{sweep}_trimmed"] = resampled(_correlation(levels[rest], values[:, rest]))
         found[f"{sweep}_effect"] = resampled(_change(values[:, calmest], values[:, noisiest]))
         permuted = _permuted(levels, values, wanted.repeats)
         extreme = np.sum(sign * permuted >= sign * found[sweep].value)
@@ -220,8 +222,10 @@ def _paper(table: pd.DataFrame, wanted: Settings) -> dict[str, Measured]:
         grid = trained.pivot_table(index="seed", columns="configuration", values="lambda_hat")
         values = grid.reindex(index=seeds, columns=configurations).to_numpy(dtype=float)
         statistic = _of_means(_levels(runs, sweep, configurations), values)
-        number = bootstrap(statistic, len(seeds), seed=0, repeats=wanted.repeats)
-        found[f"paper_{sweep}"] = number
+        found[f"paper_{sweep}"] = exact(math.nan)
+        if np.isfinite(values).any(0).sum() > 1:
+            number = bootstrap(statistic, len(seeds), seed=0, repeats=wanted.repeats)
+            found[f"paper_{sweep}"] = number
     levels = _levels(runs, "batch", wanted.batch)
     ends = [wanted.batch[int(levels.argmin())], wanted.batch[int(levels.argmax())]]
     pairs = _grid(trained, ends, "lambda_hat")
