@@ -36,7 +36,8 @@ def measure(
 
     Inputs: `tempered` and `untempered` draws on the population loss, `data` on data sets. Table:
     one row per source, classification, n and replicate (chain or data set): the share of each
-    family of phases. Statistics use the quench; the hull is for comparison.
+    family of phases; and rows for the crossings. Statistics use the quench; the hull is for
+    comparison.
     """
     sources = {
         "population": inputs["tempered"],
@@ -68,7 +69,7 @@ def measure(
         if len(rows) > 1:
             found[f"share_6_n{n:.0f}"] = mean_of(rows["six"])
     found |= _mixing(table, inputs["tempered"])
-    return table, found
+    return pd.concat([table, _crossing_rows(found)], ignore_index=True), found
 
 
 def _classified(draws: xr.Dataset, source: str, settings: dict[str, Any]) -> pd.DataFrame:
@@ -176,6 +177,24 @@ def _equal_size(
     k = int(rises[0])
     share = -odds[k] / (odds[k + 1] - odds[k])
     return float(np.exp((1 - share) * np.log(sizes[k]) + share * np.log(sizes[k + 1])))
+
+
+def _crossing_rows(found: dict[str, Measured]) -> pd.DataFrame:
+    """Where families cross, for the figure: sampled, on data, and by the formula."""
+    without = critical_sample_size("5", "6", C, prior=False)
+    crossings = {
+        ("sampled", "4_5"): found["crossing_4_5"],
+        ("sampled", "5_6"): found["crossing_5_6"],
+        ("data", "5_6"): found["data_crossing_5_6"],
+        ("formula", "5_6"): exact(critical_sample_size("5", "6", C, prior=True)),
+        ("formula without prior", "5_6"): exact(without),
+    }
+    return pd.DataFrame(
+        [
+            {"source": source, "by": f"crossing_{pair}", "n": at.value, "low": at.low, "high": at.high}
+            for (source, pair), at in crossings.items()
+        ]
+    )
 
 
 def _mixing(table: pd.DataFrame, tempered: list[xr.Dataset]) -> dict[str, Measured]:

@@ -74,7 +74,7 @@ def _squares(gram: Tensor, b: Tensor, moments: Moments) -> Tensor:
 def _population_moments(slope: Tensor, b: Tensor) -> Moments:
     """Moments of mu uniform on [0, 1] where slope mu + b > 0, divided by the features c."""
     threshold, above = _threshold(slope, b)
-    start, end = threshold * above, torch.where(above, 1.0, threshold)
+    start, end = threshold * above, threshold.masked_fill(above, 1.0)
     c = len(b)
     return Moments(
         (end - start) / c,
@@ -133,7 +133,7 @@ def _threshold(slope: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     A slope of zero is read as a tiny positive one: active everywhere if b > 0, else nowhere. It is
     not the smallest, so that the square of its reciprocal, in derivatives, is finite.
     """
-    slope = torch.where(slope.abs() < 1e-100, 1e-100, slope)
+    slope = slope.masked_fill(slope.abs() < 1e-100, 1e-100)
     return (-b / slope).clamp(0, 1), slope > 0
 
 
