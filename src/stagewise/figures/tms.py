@@ -30,27 +30,21 @@ EPOCH = 50
 
 def draw(tables: dict[str, pd.DataFrame]) -> Figure:
     """One page: phases (a), coefficients (b), posterior (c), training (d, e), transitions (f, g)."""
-    figure = Figure(figsize=(WIDTH, 10.2))
-    grid = GridSpec(
-        4,
-        12,
-        figure=figure,
-        height_ratios=[1.0, 1.45, 0.35, 1.75],
-        left=0.06,
-        right=0.985,
-        top=0.955,
-        bottom=0.05,
-        hspace=0.34,
-        wspace=1.6,
-    )
-    strip = [figure.add_subplot(grid[0, 2 * k : 2 * k + 2]) for k in range(6)]
+    figure = Figure(figsize=(WIDTH, 9.4))
+    top = GridSpec(1, 6, figure=figure, left=0.05, right=0.985, top=0.935, bottom=0.8, wspace=0.08)
+    strip = [figure.add_subplot(cell) for cell in top]
     _polygons(strip, tables["potential"])
-    coefficients = figure.add_subplot(grid[1, :6])
-    survivors = figure.add_subplot(grid[2, :6], sharex=coefficients)
+    middle = GridSpec(1, 2, figure=figure, left=0.055, right=0.985, top=0.735, bottom=0.405)
+    left = middle[0].subgridspec(2, 1, height_ratios=[5, 1], hspace=0.12)
+    coefficients = figure.add_subplot(left[0])
+    survivors = figure.add_subplot(left[1], sharex=coefficients)
     _coefficients(coefficients, survivors, tables["polygons"])
-    posterior = figure.add_subplot(grid[1:3, 6:])
+    posterior = figure.add_subplot(middle[1])
     _posterior(posterior, tables["posterior"])
-    lower = grid[3, :].subgridspec(1, 4, width_ratios=[1.25, 1.05, 1, 1], wspace=0.42)
+    lower = GridSpec(
+        1, 4, figure=figure, left=0.055, right=0.985, top=0.32, bottom=0.05,
+        width_ratios=[1.25, 1.0, 1, 1], wspace=0.36,
+    )  # fmt: skip
     runs, one, estimated, exact = (figure.add_subplot(cell) for cell in lower)
     _runs(runs, tables["descent"], tables["potential"])
     _one_run(one, tables["descent"], tables["transitions"])
@@ -60,157 +54,159 @@ def draw(tables: dict[str, pd.DataFrame]) -> Figure:
 
 
 def _polygons(axes: list[Axes], table: pd.DataFrame) -> None:
-    """Columns of W as arrows; biases as bars below, used ones filled."""
-    reach = 1.15 * np.hypot(table["x"], table["y"]).max()
+    """Columns of W as arrows, with the biases of the six outputs beside them."""
+    reach = 1.08 * np.hypot(table["x"], table["y"]).max()
     for axis, phase in zip(axes, PHASES, strict=True):
         rows = table[table["phase"] == phase]
         colour = PHASE_COLOURS[phase]
         used = rows[rows["feature"] < rows["vertices"]]
-        axis.plot(
-            [*used["x"], used["x"].iloc[0]],
-            [*used["y"], used["y"].iloc[0]],
-            color=colour,
-            linewidth=0.8,
-            alpha=0.6,
-        )
+        outline = pd.concat([used, used.iloc[:1]])
+        axis.plot(outline["x"], outline["y"], color=colour, linewidth=0.8, alpha=0.6)
         for _, row in used.iterrows():
             axis.annotate(
                 "",
                 (row["x"], row["y"]),
                 (0, 0),
-                arrowprops={"arrowstyle": "-|>", "color": colour, "lw": 1.2, "shrinkB": 0},
-            )
-        axis.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
+                arrowprops={
+                    "arrowstyle": "-|>", "color": colour, "lw": 1.2, "shrinkA": 0, "shrinkB": 0
+                },
+            )  # fmt: skip
+        axis.set(xlim=(-reach, 2.1 * reach), ylim=(-reach, reach), aspect="equal")
         axis.axis("off")
         loss, coefficient = rows["loss"].iloc[0], rows["coefficient"].iloc[0]
         axis.set_title(
-            f"{phase}\n$L$ = {loss:.5f}   $\\lambda$ = {coefficient:g}", loc="center", fontsize=8
+            f"$\\mathbf{{{phase}}}$\n$L$ = {loss:.5f}   $\\lambda$ = {coefficient:g}",
+            fontsize=8,
+            loc="center",
         )
         _biases(axis, rows, colour)
 
 
 def _biases(axis: Axes, rows: pd.DataFrame, colour: str) -> None:
-    inset = axis.inset_axes((1.0, 0.08, 0.2, 0.84))
-    for place, (_, row) in enumerate(rows.iterrows()):
-        unused = row["feature"] >= row["vertices"]
-        inset.barh(
-            place,
-            row["bias"],
-            height=0.65,
-            color="white" if unused else colour,
-            edgecolor=colour,
-            linewidth=0.8,
-        )
+    """One bar a feature: filled where the feature is used."""
+    inset = axis.inset_axes((0.7, 0.12, 0.25, 0.7))
+    unused = (rows["feature"] >= rows["vertices"]).to_numpy()
+    inset.barh(
+        rows["feature"],
+        rows["bias"],
+        height=0.65,
+        color=["white" if hollow else colour for hollow in unused],
+        edgecolor=colour,
+        linewidth=0.8,
+    )
     inset.axvline(0, color=THEORY, linewidth=0.6)
-    inset.set(xlim=(-0.75, 0.25), yticks=[], xticks=[-0.5, 0])
+    inset.set(xlim=(-0.75, 0.3), ylim=(5.6, -0.6), yticks=[])
+    inset.set_xticks([-0.5, 0], ["-0.5", "0"])
     inset.tick_params(labelsize=5.5, length=2, pad=1)
-    inset.invert_yaxis()
     inset.spines["left"].set_visible(False)
-    inset.set_title("bias", fontsize=6, loc="center", pad=2)
+    inset.set_title("biases", fontsize=6, loc="center", pad=2)
 
 
 def _coefficients(axis: Axes, below: Axes, table: pd.DataFrame) -> None:
     population = table[table["source"] == "population"]
-    for place, phase in enumerate(PHASES):
-        rows = population[population["phase"] == phase].sort_values("n")
-        shown = rows[rows["chains_stayed"] >= 2]
-        dodge = 10 ** (0.075 * (place - 2.5))
-        axis.errorbar(
-            shown["n"] * dodge,
-            shown["lambda_hat_stayed"],
-            yerr=[
-                shown["lambda_hat_stayed"] - shown["low_stayed"],
-                shown["high_stayed"] - shown["lambda_hat_stayed"],
-            ],
-            fmt="o",
-            color=PHASE_COLOURS[phase],
-            label=phase,
-        )
-        for n in rows["n"]:
-            axis.plot(
-                [n * dodge / 1.09, n * dodge * 1.09], [rows["exact"].iloc[0]] * 2, color=THEORY
+    sizes = sorted(population["n"].unique())
+    columns = [("paper", n) for n in sorted(table.loc[table["source"] == "paper", "n"].unique())]
+    columns += [("population", n) for n in sizes]
+    for column, (source, n) in enumerate(columns):
+        rows = table[(table["source"] == source) & (table["n"] == n)].set_index("phase")
+        for place, phase in enumerate(PHASES):
+            if phase not in rows.index:
+                continue
+            row, x = rows.loc[phase], column + 0.14 * (place - 2.5)
+            axis.plot([x - 0.06, x + 0.06], [row["exact"]] * 2, color=THEORY, solid_capstyle="butt")
+            below.bar(x, row["chains_stayed"] / row["chains"], 0.11, color=PHASE_COLOURS[phase])
+            if row["chains_stayed"] < 2:
+                continue
+            axis.errorbar(
+                x,
+                row["lambda_hat_stayed"],
+                yerr=[
+                    [row["lambda_hat_stayed"] - row["low_stayed"]],
+                    [row["high_stayed"] - row["lambda_hat_stayed"]],
+                ],
+                fmt="D" if source == "paper" else "o",
+                color=PHASE_COLOURS[phase],
             )
-        below.bar(
-            rows["n"] * dodge,
-            rows["chains_stayed"] / rows["chains"],
-            width=rows["n"] * dodge * 0.15,
-            color=PHASE_COLOURS[phase],
-        )
-        paper = table[(table["source"] == "paper") & (table["phase"] == phase)]
-        axis.errorbar(
-            paper["n"] * dodge / 3,
-            paper["lambda_hat_stayed"],
-            yerr=[
-                paper["lambda_hat_stayed"] - paper["low_stayed"],
-                paper["high_stayed"] - paper["lambda_hat_stayed"],
-            ],
-            fmt="D",
-            markerfacecolor="white",
-            color=PHASE_COLOURS[phase],
-        )
-    handles, _ = axis.get_legend_handles_labels()
-    handles += [
-        Line2D([], [], color=THEORY, label="exact"),
-        Line2D(
-            [], [], color=CONTROL, marker="D", markerfacecolor="white", linestyle="",
-            label="paper's SGLD,\n$D_n$, n = 5000",
-        ),
+    handles = [
+        Line2D([], [], marker="o", linestyle="", color=PHASE_COLOURS[phase], label=phase)
+        for phase in PHASES
     ]
+    handles.append(Line2D([], [], color=THEORY, label="exact"))
     axis.legend(handles=handles, ncols=2, loc="upper right")
     axis.set(
-        xscale="log",
-        ylabel="estimated coefficient",
-        title="Local learning coefficient (MALA, chains that stayed)",
+        ylabel="estimate over chains that stayed",
+        title="Local learning coefficients at the polygons",
     )
-    axis.tick_params(labelbottom=False)
-    below.set(ylim=(0, 1.05), yticks=[0, 1], xlabel="n", ylabel="stayed")
+    axis.tick_params(labelbottom=False, bottom=False)
+    names = {"paper": "SGLD on data,\nas in the paper\n", "population": ""}
+    below.set_xticks(
+        range(len(columns)), [f"{names[source]}$n$ = {_power(n)}" for source, n in columns]
+    )
+    below.set(ylim=(0, 1.05), yticks=[0, 1], ylabel="stayed")
+
+
+def _power(n: float) -> str:
+    exponent = int(np.floor(np.log10(n)))
+    return f"${n / 10**exponent:g}\\cdot 10^{exponent}$"
 
 
 def _posterior(axis: Axes, table: pd.DataFrame) -> None:
     shares = table[table["by"] == "quench"]
+    data = shares[shares["source"] == "data"]
+    population = shares[shares["source"] == "population"]
+    hull = table[(table["by"] == "hull") & (table["source"] == "population")]
     for family, (label, colour) in FAMILIES.items():
-        of_n = shares[shares["source"] == "population"].groupby("n")[family]
-        mean, error = of_n.mean(), of_n.sem()
-        axis.errorbar(mean.index, mean, yerr=1.645 * error, fmt="o-", color=colour, label=label)
-        data = shares[shares["source"] == "data"].groupby("n")[family]
+        of_n = population.groupby("n")[family]
         axis.errorbar(
-            data.mean().index * 1.04,
-            data.mean(),
-            yerr=1.645 * data.sem(),
-            fmt="s",
+            of_n.mean().index, of_n.mean(), yerr=1.645 * of_n.sem(), fmt="o-", color=colour,
+            label=label,
+        )  # fmt: skip
+        of_n = data.groupby("n")[family]
+        axis.errorbar(
+            of_n.mean().index * 1.03,
+            of_n.mean(),
+            yerr=1.645 * of_n.sem(),
+            fmt="s:",
             markerfacecolor="white",
-            linestyle=":",
             linewidth=0.8,
             color=colour,
         )
-        hull = table[(table["by"] == "hull") & (table["source"] == "population")]
-        mean = hull.groupby("n")[family].mean()
-        axis.plot(mean.index, mean, color=colour, linestyle="--", linewidth=0.7)
-    for source, pair, text in (("sampled", "4_5", "4 to 5"), ("sampled", "5_6", "5 to 6")):
-        row = table[(table["source"] == source) & (table["by"] == f"crossing_{pair}")].iloc[0]
+        of_n = hull.groupby("n")[family]
+        axis.plot(of_n.mean().index, of_n.mean(), color=colour, linestyle="--", linewidth=0.6)
+    for pair, text in (("4_5", "sampled 4 to 5"), ("5_6", "sampled 5 to 6")):
+        row = _crossing(table, "sampled", pair)
         if np.isfinite(row["n"]):
-            axis.axvspan(row["low"], row["high"], color=CONTROL, alpha=0.35, linewidth=0)
-            axis.text(row["n"], 1.03, text, ha="center", fontsize=6.5, color="#5f6b7a")
-    for source, text in (("formula", "formula"), ("formula without prior", "without\nprior")):
-        row = table[table["source"] == source].iloc[0]
-        axis.axvline(row["n"], color=THEORY, linestyle="-" if text == "formula" else ":")
-        axis.text(row["n"] * 1.02, 0.5, text, fontsize=6.5, rotation=90, va="center")
+            axis.axvspan(row["low"], row["high"], color=CONTROL, alpha=0.4, linewidth=0)
+            axis.text(row["high"] * 1.01, 0.98, text, rotation=90, va="top", fontsize=6.5)
+    for source, text, dashes in (
+        ("formula", "free-energy formula", "-"),
+        ("formula without prior", "without prior", ":"),
+        ("laplace", "with all constants", "-."),
+    ):
+        n = _crossing(table, source, "5_6")["n"]
+        axis.axvline(n, color=THEORY, linestyle=dashes, linewidth=0.9)
+        axis.text(n * 1.01, 0.98, text, rotation=90, va="top", fontsize=6.5)
     handles, _ = axis.get_legend_handles_labels()
+    style = {"color": CONTROL, "markerfacecolor": "white"}
     handles += [
-        Line2D([], [], color=CONTROL, marker="s", markerfacecolor="white", ls=":", label="on $D_n$"),
-        Line2D([], [], color=CONTROL, linestyle="--", label="by convex hull"),
+        Line2D([], [], marker="s", linestyle=":", label="on data sets", **style),
+        Line2D([], [], linestyle="--", label="by convex hull", **style),
     ]
-    axis.legend(handles=handles, loc="center left", bbox_to_anchor=(0.0, 0.62))
+    axis.legend(handles=handles, loc="center right", bbox_to_anchor=(1.0, 0.5))
     axis.set(
         xscale="log",
-        xlabel="n",
+        xlabel="$n$",
         ylabel="share of posterior draws",
         ylim=(-0.02, 1.02),
-        title="Posterior at inverse temperature 1 (parallel tempering)",
+        title="Phases of the posterior (parallel tempering)",
     )
-    sizes = sorted(shares.loc[shares["source"] == "population", "n"].unique())
+    sizes = sorted(population["n"].unique())
     axis.set_xticks(sizes, [f"{n:.0f}" for n in sizes])
     axis.minorticks_off()
+
+
+def _crossing(table: pd.DataFrame, source: str, pair: str) -> pd.Series:
+    return table[(table["source"] == source) & (table["by"] == f"crossing_{pair}")].iloc[0]
 
 
 def _runs(axis: Axes, table: pd.DataFrame, phases: pd.DataFrame) -> None:
@@ -245,7 +241,7 @@ def _one_run(axis: Axes, table: pd.DataFrame, transitions: pd.DataFrame) -> None
     axis.set_ylabel("population loss", color=COLOURS[0])
     twin = axis.twinx()
     twin.plot(rows["step"] / EPOCH, rows["lambda_hat"], color=COLOURS[1], linewidth=0.8)
-    twin.set_ylabel("short-chain estimate", color=COLOURS[1])
+    twin.set_ylabel("short-chain estimate", color=COLOURS[1], labelpad=1)
     twin.spines["right"].set_visible(True)
 
 
@@ -277,6 +273,8 @@ def _transitions(
     for (before, after), count in dict(counts).items():
         ends = levels.loc[[str(before), str(after)]]
         rises = ends["coefficient"].iloc[1] > ends["coefficient"].iloc[0]
+        middle = ends[["coefficient", "loss"]].mean()
+        exact.text(middle["coefficient"], middle["loss"], f"{count}", fontsize=6.5, ha="right")
         exact.annotate(
             "",
             tuple(ends[["coefficient", "loss"]].iloc[1]),
@@ -300,16 +298,18 @@ def _transitions(
     limits = (levels["loss"].min() - 0.004, levels["loss"].max() + 0.004)
     _levels(estimated, phases, levels.index.to_numpy())
     estimated.set(
-        ylim=limits, xlabel="short-chain estimate", ylabel="loss level", title="Transitions"
+        ylim=limits, xlabel="short-chain estimate", title="Transitions, as estimated"
     )
     exact.set(
         ylim=limits,
         xlim=(6.7, 9),
         xlabel="exact coefficient",
-        title="The same, exact",
+        title="Transitions, exact",
     )
     handles = [
         Line2D([], [], color=COLOURS[2], label="coefficient rises"),
         Line2D([], [], color=COLOURS[1], label="coefficient falls"),
     ]
-    estimated.legend(handles=handles, loc="lower left")
+    estimated.legend(
+        handles=handles, loc="center left", bbox_to_anchor=(0.0, 0.34), frameon=True, edgecolor="none"
+    )

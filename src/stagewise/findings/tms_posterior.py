@@ -20,6 +20,7 @@ from stagewise.theory.superposition import (
     parse_phase,
     polygon_loss,
 )
+from stagewise.theory.superposition_evidence import evidence_crossing
 
 C = 6
 SHAPES = {"W": (2, C), "b": (C,)}
@@ -68,6 +69,7 @@ def measure(
         rows = _of(table, "population").query("n == @n")
         if len(rows) > 1:
             found[f"share_6_n{n:.0f}"] = mean_of(rows["six"])
+    found["crossing_by_laplace"] = exact(evidence_crossing(("5", "5+"), ("6",), C))
     found |= _mixing(table, inputs["tempered"])
     return pd.concat([table, _crossing_rows(found)], ignore_index=True), found
 
@@ -130,6 +132,7 @@ def _grid(rows: pd.DataFrame, family: str) -> tuple[Shares, Shares]:
 
 
 def _crossings(rows: pd.DataFrame, source: str, settings: dict[str, Any]) -> dict[str, Measured]:
+    """Trends and crossings of one source."""
     prefix = "" if source == "population" else f"{source}_"
     found = {}
     for family, label in (("four", "4"), ("six", "6")):
@@ -188,6 +191,7 @@ def _crossing_rows(found: dict[str, Measured]) -> pd.DataFrame:
         ("data", "5_6"): found["data_crossing_5_6"],
         ("formula", "5_6"): exact(critical_sample_size("5", "6", C, prior=True)),
         ("formula without prior", "5_6"): exact(without),
+        ("laplace", "5_6"): found["crossing_by_laplace"],
     }
     return pd.DataFrame(
         [
