@@ -20,6 +20,7 @@ from stagewise.theory.superposition import (
     parse_phase,
     polygon_loss,
 )
+from stagewise.theory.superposition_evidence import evidence_crossing
 
 C = 6
 SHAPES = {"W": (2, C), "b": (C,)}
@@ -36,7 +37,8 @@ def measure(
 
     Inputs: `tempered` and `untempered` draws on the population loss, `data` on data sets. Table:
     one row per source, classification, n and replicate (chain or data set): the share of each
-    family of phases. Statistics use the quench; the hull is for comparison.
+    family of phases; and rows for the crossings. Statistics use the quench; the hull is for
+    comparison.
     """
     sources = {
         "population": inputs["tempered"],
@@ -67,8 +69,9 @@ def measure(
         rows = _of(table, "population").query("n == @n")
         if len(rows) > 1:
             found[f"share_6_n{n:.0f}"] = mean_of(rows["six"])
+    found["crossing_by_laplace"] = exact(evidence_crossing(("5", "5+"), ("6",), C))
     found |= _mixing(table, inputs["tempered"])
-    return table, found
+    return pd.concat([table, _crossing_rows(found)], ignore_index=True), found
 
 
 def _classified(draws: xr.Dataset, source: str, settings: dict[str, Any]) -> pd.DataFrame:
@@ -129,6 +132,7 @@ def _grid(rows: pd.DataFrame, family: str) -> tuple[Shares, Shares]:
 
 
 def _crossings(rows: pd.DataFrame, source: str, settings: dict[str, Any]) -> dict[str, Measured]:
+    """Trends and crossings of one source."""
     prefix = "" if source == "population" else f"{source}_"
     found = {}
     for family, label in (("four", "4"), ("six", "6")):
@@ -176,6 +180,25 @@ def _equal_size(
     k = int(rises[0])
     share = -odds[k] / (odds[k + 1] - odds[k])
     return float(np.exp((1 - share) * np.log(sizes[k]) + share * np.log(sizes[k + 1])))
+
+
+def _crossing_rows(found: dict[str, Measured]) -> pd.DataFrame:
+    """Where families cross, for the figure: sampled, on data, and by the formula."""
+    without = critical_sample_size("5", "6", C, prior=False)
+    crossings = {
+        ("sampled", "4_5"): found["crossing_4_5"],
+        ("sampled", "5_6"): found["crossing_5_6"],
+        ("data", "5_6"): found["data_crossing_5_6"],
+        ("formula", "5_6"): exact(critical_sample_size("5", "6", C, prior=True)),
+        ("formula without prior", "5_6"): exact(without),
+        ("laplace", "5_6"): found["crossing_by_laplace"],
+    }
+    return pd.DataFrame(
+        [
+            {"source": source, "by": f"crossing_{pair}", "n": at.value, "low": at.low, "high": at.high}
+            for (source, pair), at in crossings.items()
+        ]
+    )
 
 
 def _mixing(table: pd.DataFrame, tempered: list[xr.Dataset]) -> dict[str, Measured]:

@@ -169,16 +169,13 @@ def _smallest_curvature(phase: str) -> float:
     """
     k, c, positive = _sizes(phase, C)
     W, b = polygon_parameters(k, c, positive=positive)
-    w, size = np.concatenate([W.ravel(), b]), W.size
-    step = 1e-5
-    columns = []
-    for direction in np.eye(len(w)):
-        ahead, behind = w + step * direction, w - step * direction
-        difference = _gradient(ahead[:size].reshape(W.shape), ahead[size:]) - _gradient(
-            behind[:size].reshape(W.shape), behind[size:]
-        )
-        columns.append(difference / (2 * step))
-    hessian = np.stack(columns)
+    size = W.size
+
+    def loss(w: torch.Tensor) -> torch.Tensor:
+        return population_loss(w[:size].reshape(W.shape), w[size:])
+
+    w = torch.from_numpy(np.concatenate([W.ravel(), b]))
+    hessian = torch.func.hessian(loss)(w).numpy()
     values = np.linalg.eigvalsh((hessian + hessian.T) / 2)
     flat = len(w) - int(2 * polygon_coefficient(k, c, positive))
     return float(values[np.argsort(np.abs(values))[flat:]].min())

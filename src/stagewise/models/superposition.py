@@ -2,12 +2,12 @@
 
 f(x) = ReLU(W^T W x + b), x = mu e_i (Chen et al. 2023, 2310.06301). The loss |x - f(x)|^2 is
 not halved. For input feature i and output j the output is active where A_ij mu + b_j > 0,
-A = W^T W: a piece of the line. Given the moments of mu over that piece, the mean loss is a
-quadratic in (A_ij, b_j); for the population the moments are closed forms, for a data set they are
-prefix sums over its sorted mu.
+A = W^T W: an interval. Given the moments of mu over it, the mean loss is a quadratic in
+(A_ij, b_j); for the population the moments are closed forms, for a data set they are differences
+of running sums over its sorted mu.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -15,13 +15,11 @@ from torch import Tensor
 
 
 class Moments(NamedTuple):
-    """E[mu^k 1(feature i, output j active)], k = 0, 1, 2, as tensors (i, j)."""
+    """E[mu^k; feature i, output j active] for k = 0, 1, 2, as tensors (i, j)."""
 
     zeroth: Tensor
     first: Tensor
     second: Tensor
-    total: Tensor
-    """(i,) E[mu^2 1(feature i)], whether active or not."""
 
 
 def reconstruction_losses(W: Tensor, b: Tensor, x: Tensor) -> Tensor:
@@ -32,43 +30,57 @@ def reconstruction_losses(W: Tensor, b: Tensor, x: Tensor) -> Tensor:
     return (torch.relu(x @ W.T @ W + b) - x).square().sum(-1)
 
 
-def mean_loss(W: Tensor, b: Tensor, moments: Callable[[Tensor, Tensor], Moments]) -> Tensor:
-    """L = sum_ij E[(e_ij mu + b_j)^2; active] + sum_i E[mu^2; (i, i) not active], e = A - 1.
+def population_loss(W: Tensor, b: Tensor) -> Tensor:
+    """Mean loss for i uniform on the features and mu uniform on [0, 1], in closed form.
 
-    Exact with its first derivatives: what an output contributes is continuous where it stops
-    being active, so the moments may be held fixed while differentiating. Second derivatives of
-    this expression are not those of L.
+    Lemma 3.1 of Chen et al. 2023, regrouped: sum_ij E[f_j^2; i] - 2 sum_i E[mu f_i; i] + 1/3.
+    First and second derivatives are those of L.
 
-    W        (r, c);  b  (c,)
-    moments  of the active sets, from A (i, j) and b (j,), both detached
-    returns  scalar, squared error per sample
+    W  (r, c);  b  (c,);  returns a scalar, squared error per sample
     """
-    # written out: a batch of tiny matrix products is slower
-    gram = (W[:, :, None] * W[:, None, :]).sum(0)  # (i, j)
-    found = moments(gram.detach(), b.detach())
-    error = gram - torch.eye(len(b), dtype=gram.dtype)
-    inside = (error * found.second + 2 * b * found.first) * error + b * b * found.zeroth
-    return inside.sum() + (found.total - found.second.diagonal()).sum()
+    gram = _gram(W)
+    overlap = _population_moments(gram.diagonal(), b)
+    return (
+        _squares(gram, b, _population_moments(gram.detach(), b.detach()))
+        - 2 * (gram.diagonal() * overlap.second + b * overlap.first).sum()
+        + 1 / 3
+    )
 
 
-def population_moments(gram: Tensor, b: Tensor) -> Moments:
-    """Moments for i uniform on the features and mu uniform on [0, 1].
+def empirical_loss(W: Tensor, b: Tensor, statistics: "PrefixSums", number: Tensor) -> Tensor:
+    """Mean loss over data set `number` (scalar), equal to the mean of `reconstruction_losses`."""
+    gram = _gram(W)
+    moments, total = _empirical_moments(gram.detach(), b.detach(), statistics, number)
+    overlap = gram.diagonal() * moments.second.diagonal() + b * moments.first.diagonal()
+    return _squares(gram, b, moments) - 2 * overlap.sum() + total.sum()
 
-    The output is active beyond t = -b_j / A_ij if A_ij > 0 and below it if A_ij < 0.
+
+def _gram(W: Tensor) -> Tensor:
+    """A = W^T W, written out: a batch of tiny matrix products is slower."""
+    return (W[:, :, None] * W[:, None, :]).sum(0)
+
+
+def _squares(gram: Tensor, b: Tensor, moments: Moments) -> Tensor:
+    """sum_ij E[(A_ij mu + b_j)^2; active], with the moments of the active sets held fixed.
+
+    Exact up to second derivatives, because the integrand and its slope vanish where an output
+    stops being active.
     """
-    start, end = _active_interval(gram, b)
+    return (
+        (gram * moments.second + 2 * b * moments.first) * gram + b * b * moments.zeroth
+    ).sum()
+
+
+def _population_moments(slope: Tensor, b: Tensor) -> Moments:
+    """Moments of mu uniform on [0, 1] where slope mu + b > 0, divided by the features c."""
+    threshold, above = _threshold(slope, b)
+    start, end = threshold * above, threshold.masked_fill(above, 1.0)
     c = len(b)
     return Moments(
         (end - start) / c,
         (end.square() - start.square()) / (2 * c),
         (end**3 - start**3) / (3 * c),
-        torch.full_like(b, 1 / (3 * c)),
     )
-
-
-def population_loss(W: Tensor, b: Tensor) -> Tensor:
-    """The closed form of Lemma 3.1 of Chen et al. 2023, regrouped.  (r, c), (c,) -> scalar"""
-    return mean_loss(W, b, population_moments)
 
 
 class PrefixSums(NamedTuple):
@@ -101,8 +113,10 @@ def prefix_sums(sets: Sequence[tuple[Tensor, Tensor]], c: int) -> PrefixSums:
     return PrefixSums(torch.cat(keys), torch.cat(sums), torch.stack([part[-1] for part in sums]))
 
 
-def empirical_moments(gram: Tensor, b: Tensor, statistics: PrefixSums, number: Tensor) -> Moments:
-    """Moments over data set `number` (a scalar): a search and a difference of running sums."""
+def _empirical_moments(
+    gram: Tensor, b: Tensor, statistics: PrefixSums, number: Tensor
+) -> tuple[Moments, Tensor]:
+    """Moments over data set `number`, and E[mu^2; i] (i,): a search and differences of sums."""
     c = len(b)
     group = number * c + torch.arange(c)  # (i,)
     threshold, above = _threshold(gram, b)
@@ -110,26 +124,17 @@ def empirical_moments(gram: Tensor, b: Tensor, statistics: PrefixSums, number: T
     below = statistics.sums[place + group[:, None]]  # (i, j, 3)
     totals = statistics.totals[group]  # (i, 3)
     found = torch.where(above[..., None], totals[:, None] - below, below)
-    return Moments(found[..., 0], found[..., 1], found[..., 2], totals[:, 2])
+    return Moments(found[..., 0], found[..., 1], found[..., 2]), totals[:, 2]
 
 
-def empirical_loss(W: Tensor, b: Tensor, statistics: PrefixSums, number: Tensor) -> Tensor:
-    """Mean loss over data set `number` (scalar), equal to the mean of `reconstruction_losses`."""
-    return mean_loss(W, b, lambda gram, bias: empirical_moments(gram, bias, statistics, number))
+def _threshold(slope: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """t in [0, 1], and whether slope mu + b > 0 above it (else below it).
 
-
-def _threshold(gram: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """t in [0, 1], and whether the output is active above it (else below it).  (i, j), (i, j)
-
-    A_ij = 0 is read as the smallest positive slope: active everywhere if b_j > 0, else nowhere.
+    A slope of zero is read as a tiny positive one: active everywhere if b > 0, else nowhere. It is
+    not the smallest, so that the square of its reciprocal, in derivatives, is finite.
     """
-    slope = torch.where(gram == 0, torch.finfo(gram.dtype).tiny, gram)
+    slope = slope.masked_fill(slope.abs() < 1e-100, 1e-100)
     return (-b / slope).clamp(0, 1), slope > 0
-
-
-def _active_interval(gram: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    threshold, above = _threshold(gram, b)
-    return threshold * above, torch.where(above, 1.0, threshold)
 
 
 class _Search(torch.autograd.Function):
