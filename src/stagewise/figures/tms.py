@@ -245,9 +245,7 @@ def _one_run(axis: Axes, table: pd.DataFrame, transitions: pd.DataFrame) -> None
     twin.spines["right"].set_visible(True)
 
 
-def _transitions(
-    estimated: Axes, exact: Axes, table: pd.DataFrame, phases: pd.DataFrame
-) -> None:
+def _transitions(estimated: Axes, exact: Axes, table: pd.DataFrame, phases: pd.DataFrame) -> None:
     """Arrows from before to after: loss against the estimate, and against the exact value."""
     levels = phases.groupby("phase")[["loss", "coefficient"]].first()
     for _, row in table.iterrows():
@@ -292,14 +290,16 @@ def _transitions(
     for phase, row in levels.iterrows():
         exact.plot(row["coefficient"], row["loss"], "o", color=PHASE_COLOURS[str(phase)], ms=5)
         exact.annotate(
-            str(phase), (row["coefficient"], row["loss"]), (6, 0), textcoords="offset points",
-            fontsize=7, va="center",
+            str(phase),
+            (row["coefficient"], row["loss"]),
+            (6, 0),
+            textcoords="offset points",
+            fontsize=7,
+            va="center",
         )
     limits = (levels["loss"].min() - 0.004, levels["loss"].max() + 0.004)
     _levels(estimated, phases, levels.index.to_numpy())
-    estimated.set(
-        ylim=limits, xlabel="short-chain estimate", title="Transitions, as estimated"
-    )
+    estimated.set(ylim=limits, xlabel="short-chain estimate", title="Transitions, as estimated")
     exact.set(
         ylim=limits,
         xlim=(6.7, 9),
@@ -311,5 +311,9 @@ def _transitions(
         Line2D([], [], color=COLOURS[1], label="coefficient falls"),
     ]
     estimated.legend(
-        handles=handles, loc="center left", bbox_to_anchor=(0.0, 0.34), frameon=True, edgecolor="none"
+        handles=handles,
+        loc="center left",
+        bbox_to_anchor=(0.0, 0.34),
+        frameon=True,
+        edgecolor="none",
     )

@@ -140,6 +140,9 @@ def measure(
         "balanced_sgld_error_median": _median_error(beside[beside.n == same], "finite_n", seed=7),
         "balanced_sgld_shortfall_1e8": _shortfall(beside[beside.n == beside.n.max()], seed=10),
         "random_rank_spearman": _spearman(random_rank, "aoyagi", seed=8),
+        "random_rank_spearman_nonzero": _spearman(
+            random_rank[random_rank["rank"] > 0], "aoyagi", seed=11
+        ),
         "random_rank_above": doubtful(
             share_of(int((estimate >= 0.93 * truth).sum()), len(truth)), doubt
         ),
