@@ -10,9 +10,15 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import ttest_rel
 
-from stagewise.engine.diagnostics import STATIONARY_RHAT
 from stagewise.estimators.llc import llc_table
-from stagewise.findings.measured import Measured, bootstrap, exact, mean_of, rank_correlation
+from stagewise.findings.measured import (
+    STATIONARY_RHAT,
+    Measured,
+    bootstrap,
+    exact,
+    mean_of,
+    rank_correlation,
+)
 from stagewise.settings import build
 
 LABELS = ("clean", "noisy")

@@ -15,6 +15,9 @@ from scipy.stats import t as student
 
 from stagewise.artifacts import ArtifactError, written_whole
 
+STATIONARY_RHAT = 1.1
+"""Chains whose split R-hat exceeds this are not taken for stationary."""
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -133,7 +136,7 @@ def doubtful(found: Measured, doubt: str) -> Measured:
     return replace(found, doubt=doubt)
 
 
-def not_stationary(rhat: ArrayLike, *, limit: float = 1.1, share: float = 0.1) -> str:
+def not_stationary(rhat: ArrayLike, *, limit: float = STATIONARY_RHAT, share: float = 0.1) -> str:
     """A doubt where more than `share` of the chains' split R-hat exceed `limit`, else empty."""
     values = np.asarray(rhat, dtype=float)
     late = float((values > limit).mean())
