@@ -11,7 +11,9 @@ from stagewise.samplers.target import Target
 from stagewise.seeds import generator
 
 
-def target(loss, rows: int, dimension: int, *, nbeta: float, gamma: float, epsilon: float, **options):
+def target(
+    loss, rows: int, dimension: int, *, nbeta: float, gamma: float, epsilon: float, **options
+):
     """A target with the given loss of one position (row, d) -> (row,), centred at zero."""
 
     def loss_and_gradient(position: Tensor, batch) -> tuple[Tensor, Tensor]:
@@ -55,8 +57,14 @@ def run(kernel, target: Target, steps: int, start: Tensor, seed: int = 0):
 def test_gaussian_posterior_is_exact():
     h, gamma, nbeta = torch.tensor([0.5, 4.0], dtype=torch.float64), 1.0, 50.0
     cold = target(
-        lambda w: 0.5 * (h * w.square()).sum(-1), 64, 2,
-        nbeta=nbeta, gamma=gamma, epsilon=0.01, temperatures=4, lowest=0.1,
+        lambda w: 0.5 * (h * w.square()).sum(-1),
+        64,
+        2,
+        nbeta=nbeta,
+        gamma=gamma,
+        epsilon=0.01,
+        temperatures=4,
+        lowest=0.1,
     )
     positions, _, exchange = run(parallel_tempering, cold, 1300, cold.centre.clone())
     variance = positions[300:].square().mean(dim=(0, 1))

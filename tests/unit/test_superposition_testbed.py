@@ -47,9 +47,7 @@ def test_population_derivatives_are_those_of_the_loss():
     w, direction = positions(40), torch.randn(40, 18, generator=generator(4), dtype=torch.float64)
     step, loss = 1e-6, program(40)
     value, gradient = loss.loss_and_gradient(w, {})
-    slope = (
-        loss.loss(w + step * direction, {}) - loss.loss(w - step * direction, {})
-    ) / (2 * step)
+    slope = (loss.loss(w + step * direction, {}) - loss.loss(w - step * direction, {})) / (2 * step)
     # central differences of a function with third derivatives of order ten
     torch.testing.assert_close((gradient * direction).sum(1), slope, atol=1e-7, rtol=0)
     assert torch.isfinite(value).all()
@@ -69,13 +67,17 @@ def test_sufficient_statistics_give_the_mean_over_samples():
         x = as_vectors(feature, mu, 6)
         direct = Program(
             lambda w, constants, batch, x=x: reconstruction_losses(w["W"], w["b"], x),
-            SHAPES, {}, rows=30,
+            SHAPES,
+            {},
+            rows=30,
         )
         quick = Program(
             lambda w, constants, batch: empirical_loss(
                 w["W"], w["b"], statistics, constants["data"]
             )[None],
-            SHAPES, {"data": torch.full((30,), number)}, rows=30,
+            SHAPES,
+            {"data": torch.full((30,), number)},
+            rows=30,
         )
         for one, other in zip(
             direct.loss_and_gradient(w, {}), quick.loss_and_gradient(w, {}), strict=True
@@ -99,11 +101,13 @@ def test_points_lie_on_their_levels_and_data_sets_differ():
     testbed = build({"points": ["6"], "samples": [50], "data_sets": 3}, 1)
     points = testbed.points()
     losses = [
-        float(testbed.losses(
-            {k: v[row] for k, v in points.parameters.items()},
-            {k: v[row] for k, v in points.constants.items()},
-            {},
-        ).mean())
+        float(
+            testbed.losses(
+                {k: v[row] for k, v in points.parameters.items()},
+                {k: v[row] for k, v in points.constants.items()},
+                {},
+            ).mean()
+        )
         for row in range(3)
     ]
     assert len(set(losses)) == 3
@@ -111,11 +115,9 @@ def test_points_lie_on_their_levels_and_data_sets_differ():
 
 
 def test_training_starts_beside_the_phase_and_whole_is_the_mean_loss():
-    testbed = build(
-        {"start": "4", "start_noise": 0.01, "unused_bias": 0.0, "samples": [200]}, 2
-    )
+    testbed = build({"start": "4", "start_noise": 0.01, "unused_bias": 0.0, "samples": [200]}, 2)
     start = testbed.initial(generator(0))
-    W, b = polygon_parameters(4, 6)
+    W, _ = polygon_parameters(4, 6)
     assert np.abs(start["W"].numpy() - W).max() < 0.05
     assert np.abs(start["b"].numpy()[4:]).max() < 0.05
     assert float(testbed.whole(start, {})) == pytest.approx(

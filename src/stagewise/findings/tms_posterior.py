@@ -195,7 +195,13 @@ def _crossing_rows(found: dict[str, Measured]) -> pd.DataFrame:
     }
     return pd.DataFrame(
         [
-            {"source": source, "by": f"crossing_{pair}", "n": at.value, "low": at.low, "high": at.high}
+            {
+                "source": source,
+                "by": f"crossing_{pair}",
+                "n": at.value,
+                "low": at.low,
+                "high": at.high,
+            }
             for (source, pair), at in crossings.items()
         ]
     )

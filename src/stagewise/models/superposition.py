@@ -66,9 +66,7 @@ def _squares(gram: Tensor, b: Tensor, moments: Moments) -> Tensor:
     Exact up to second derivatives, because the integrand and its slope vanish where an output
     stops being active.
     """
-    return (
-        (gram * moments.second + 2 * b * moments.first) * gram + b * b * moments.zeroth
-    ).sum()
+    return ((gram * moments.second + 2 * b * moments.first) * gram + b * b * moments.zeroth).sum()
 
 
 def _population_moments(slope: Tensor, b: Tensor) -> Moments:
