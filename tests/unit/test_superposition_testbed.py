@@ -117,7 +117,7 @@ def test_points_lie_on_their_levels_and_data_sets_differ():
 def test_training_starts_beside_the_phase_and_whole_is_the_mean_loss():
     testbed = build({"start": "4", "start_noise": 0.01, "unused_bias": 0.0, "samples": [200]}, 2)
     start = testbed.initial(generator(0))
-    W, b = polygon_parameters(4, 6)
+    W, _ = polygon_parameters(4, 6)
     assert np.abs(start["W"].numpy() - W).max() < 0.05
     assert np.abs(start["b"].numpy()[4:]).max() < 0.05
     assert float(testbed.whole(start, {})) == pytest.approx(

@@ -29,16 +29,26 @@ class Plateau:
     """Places of the checkpoints on the level, rising."""
 
 
-def plateaus(matched: Sequence[int] | NDArray[np.int64]) -> list[Plateau]:
+def plateaus(matched: Sequence[int] | NDArray[np.int64], *, shortest: int = 1) -> list[Plateau]:
     """The plateaus of one run in order; neighbours are on different levels.
 
-    matched  (checkpoint,) level numbers in the order of training, OFF in transit
+    matched   (checkpoint,) level numbers in the order of training, OFF in transit
+    shortest  plateaus of fewer checkpoints are left out, and those around them joined
     """
-    places = [place for place, level in enumerate(matched) if level != OFF]
     found: list[list[int]] = []
-    for place in places:
-        if found and matched[found[-1][0]] == matched[place]:
+    for place, level in enumerate(matched):
+        if level == OFF:
+            continue
+        if found and matched[found[-1][0]] == level:
             found[-1].append(place)
         else:
             found.append([place])
-    return [Plateau(int(matched[part[0]]), np.array(part)) for part in found]
+    joined: list[list[int]] = []
+    for part in found:
+        if len(part) < shortest:
+            continue
+        if joined and matched[joined[-1][0]] == matched[part[0]]:
+            joined[-1].extend(part)
+        else:
+            joined.append(part)
+    return [Plateau(int(matched[part[0]]), np.array(part)) for part in joined]

@@ -7,32 +7,23 @@ from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
 from matplotlib.lines import Line2D
 
-from stagewise.figures.style import COLOURS, CONTROL, THEORY, WIDTH, letter
+from stagewise.figures.style import CONTROL, THEORY, WIDTH, letter
+from stagewise.figures.tms_training import PHASE_COLOURS, PHASES, one_run, runs, transitions
 
-PHASES = ("4", "4+", "4++", "5", "5+", "6")
-PHASE_COLOURS = {
-    "4": "#8fb3de",
-    "4+": "#3b6fb6",
-    "4++": "#1d3f72",
-    "5": "#f0a07f",
-    "5+": "#c04a25",
-    "6": COLOURS[2],
-}
 FAMILIES = {
     "four": ("4, 4+, 4++", PHASE_COLOURS["4+"]),
     "five": ("5, 5+", PHASE_COLOURS["5+"]),
     "six": ("6", PHASE_COLOURS["6"]),
     "other": ("other", CONTROL),
 }
-EPOCH = 50
-"""Steps of an epoch: 1000 samples in batches of 20."""
 
 
 def draw(tables: dict[str, pd.DataFrame]) -> Figure:
-    """One page: phases (a), coefficients (b), posterior (c), training (d, e), transitions (f, g)."""
+    """One page: phases (a), coefficients (b), posterior (c), training (d, e), and its transitions
+    (f, g)."""
     figure = Figure(figsize=(WIDTH, 9.4))
-    top = GridSpec(1, 6, figure=figure, left=0.05, right=0.985, top=0.935, bottom=0.8, wspace=0.08)
-    strip = [figure.add_subplot(cell) for cell in top]
+    top = GridSpec(1, 6, figure=figure, left=0.065, right=0.985, top=0.95, bottom=0.8, wspace=0.08)
+    strip = [figure.add_subplot(top[k]) for k in range(6)]
     _polygons(strip, tables["potential"])
     middle = GridSpec(1, 2, figure=figure, left=0.055, right=0.985, top=0.735, bottom=0.405)
     left = middle[0].subgridspec(2, 1, height_ratios=[5, 1], hspace=0.12)
@@ -45,11 +36,11 @@ def draw(tables: dict[str, pd.DataFrame]) -> Figure:
         1, 4, figure=figure, left=0.055, right=0.985, top=0.32, bottom=0.05,
         width_ratios=[1.25, 1.0, 1, 1], wspace=0.36,
     )  # fmt: skip
-    runs, one, estimated, exact = (figure.add_subplot(cell) for cell in lower)
-    _runs(runs, tables["descent"], tables["potential"])
-    _one_run(one, tables["descent"], tables["transitions"])
-    _transitions(estimated, exact, tables["transitions"], tables["potential"])
-    letter([strip[0], coefficients, posterior, runs, one, estimated, exact])
+    training, one, estimated, exact = (figure.add_subplot(lower[k]) for k in range(4))
+    runs(training, tables["descent"], tables["potential"])
+    one_run(one, tables["descent"], tables["transitions"])
+    transitions(estimated, exact, tables["transitions"], tables["potential"])
+    letter([strip[0], coefficients, posterior, training, one, estimated, exact])
     return figure
 
 
@@ -74,11 +65,8 @@ def _polygons(axes: list[Axes], table: pd.DataFrame) -> None:
         axis.set(xlim=(-reach, 2.1 * reach), ylim=(-reach, reach), aspect="equal")
         axis.axis("off")
         loss, coefficient = rows["loss"].iloc[0], rows["coefficient"].iloc[0]
-        axis.set_title(
-            f"$\\mathbf{{{phase}}}$\n$L$ = {loss:.5f}   $\\lambda$ = {coefficient:g}",
-            fontsize=8,
-            loc="center",
-        )
+        axis.set_title(f"$L$ = {loss:.5f}   $\\lambda$ = {coefficient:g}", fontsize=8, loc="center")
+        axis.text(-reach, 0.95 * reach, phase, fontsize=10, fontweight="bold", va="top")
         _biases(axis, rows, colour)
 
 
@@ -181,18 +169,17 @@ def _posterior(axis: Axes, table: pd.DataFrame) -> None:
     for source, text, dashes in (
         ("formula", "free-energy formula", "-"),
         ("formula without prior", "without prior", ":"),
-        ("laplace", "with all constants", "-."),
+        ("laplace", "Laplace, all constants", "-."),
     ):
         n = _crossing(table, source, "5_6")["n"]
         axis.axvline(n, color=THEORY, linestyle=dashes, linewidth=0.9)
         axis.text(n * 1.01, 0.98, text, rotation=90, va="top", fontsize=6.5)
     handles, _ = axis.get_legend_handles_labels()
-    style = {"color": CONTROL, "markerfacecolor": "white"}
     handles += [
-        Line2D([], [], marker="s", linestyle=":", label="on data sets", **style),
-        Line2D([], [], linestyle="--", label="by convex hull", **style),
+        Line2D([], [], color=CONTROL, marker="s", mfc="white", ls=":", label="on data sets"),
+        Line2D([], [], color=CONTROL, linestyle="--", label="by convex hull"),
     ]
-    axis.legend(handles=handles, loc="center right", bbox_to_anchor=(1.0, 0.5))
+    axis.legend(handles=handles, loc="upper left", bbox_to_anchor=(0.125, 1.01))
     axis.set(
         xscale="log",
         xlabel="$n$",
@@ -207,113 +194,3 @@ def _posterior(axis: Axes, table: pd.DataFrame) -> None:
 
 def _crossing(table: pd.DataFrame, source: str, pair: str) -> pd.Series:
     return table[(table["source"] == source) & (table["by"] == f"crossing_{pair}")].iloc[0]
-
-
-def _runs(axis: Axes, table: pd.DataFrame, phases: pd.DataFrame) -> None:
-    for _, rows in table.groupby("run", sort=False):
-        axis.plot(rows["step"] / EPOCH, rows["loss_population"], color="#c9ced4", linewidth=0.4)
-    for phase, rows in table[table["phase"].notna()].groupby("phase"):
-        axis.plot(
-            rows["step"] / EPOCH,
-            rows["loss_population"],
-            ".",
-            markersize=1.6,
-            color=PHASE_COLOURS[str(phase)],
-        )
-    _levels(axis, phases, table["phase"].dropna().unique())
-    axis.set(xlabel="epoch", ylabel="population loss", title="Training from a perturbed 4-gon")
-
-
-def _levels(axis: Axes, phases: pd.DataFrame, seen: np.ndarray) -> None:
-    levels = phases.groupby("phase")["loss"].first()
-    for phase, loss in levels.items():
-        axis.axhline(loss, color=THEORY, linewidth=0.4, linestyle=(0, (6, 4)), zorder=0)
-        axis.text(
-            1.01, loss, str(phase), transform=axis.get_yaxis_transform(), fontsize=6.5, va="center"
-        )
-
-
-def _one_run(axis: Axes, table: pd.DataFrame, transitions: pd.DataFrame) -> None:
-    run = transitions["run"].astype(str).value_counts().idxmax() if len(transitions) else None
-    rows = table[table["run"].astype(str) == run]
-    axis.plot(rows["step"] / EPOCH, rows["loss_population"], color=COLOURS[0])
-    axis.set(xlabel="epoch", title="One run")
-    axis.set_ylabel("population loss", color=COLOURS[0])
-    twin = axis.twinx()
-    twin.plot(rows["step"] / EPOCH, rows["lambda_hat"], color=COLOURS[1], linewidth=0.8)
-    twin.set_ylabel("short-chain estimate", color=COLOURS[1], labelpad=1)
-    twin.spines["right"].set_visible(True)
-
-
-def _transitions(estimated: Axes, exact: Axes, table: pd.DataFrame, phases: pd.DataFrame) -> None:
-    """Arrows from before to after: loss against the estimate, and against the exact value."""
-    levels = phases.groupby("phase")[["loss", "coefficient"]].first()
-    for _, row in table.iterrows():
-        ends = levels.loc[[str(row["before"]), str(row["after"])]]
-        rises = row["estimate_change"] > 0
-        estimated.annotate(
-            "",
-            (row["estimate_after"], ends["loss"].iloc[1]),
-            (row["estimate_before"], ends["loss"].iloc[0]),
-            arrowprops={
-                "arrowstyle": "-|>",
-                "mutation_scale": 6,
-                "lw": 0.6,
-                "alpha": 0.6,
-                "color": COLOURS[2] if rises else COLOURS[1],
-            },
-        )
-    points = table[["estimate_before", "estimate_after"]].to_numpy().ravel()
-    if len(points):
-        margin = 0.08 * np.ptp(points)
-        estimated.set_xlim(points.min() - margin, points.max() + margin)
-    counts = table.groupby(["before", "after"]).size() if len(table) else {}
-    for (before, after), count in dict(counts).items():
-        ends = levels.loc[[str(before), str(after)]]
-        rises = ends["coefficient"].iloc[1] > ends["coefficient"].iloc[0]
-        middle = ends[["coefficient", "loss"]].mean()
-        exact.text(middle["coefficient"], middle["loss"], f"{count}", fontsize=6.5, ha="right")
-        exact.annotate(
-            "",
-            tuple(ends[["coefficient", "loss"]].iloc[1]),
-            tuple(ends[["coefficient", "loss"]].iloc[0]),
-            arrowprops={
-                "arrowstyle": "-|>",
-                "mutation_scale": 9,
-                "lw": 0.5 + 2.5 * count / max(counts),
-                "shrinkA": 4,
-                "shrinkB": 4,
-                "color": COLOURS[2] if rises else COLOURS[1],
-                "connectionstyle": "arc3,rad=0.12",
-            },
-        )
-    for phase, row in levels.iterrows():
-        exact.plot(row["coefficient"], row["loss"], "o", color=PHASE_COLOURS[str(phase)], ms=5)
-        exact.annotate(
-            str(phase),
-            (row["coefficient"], row["loss"]),
-            (6, 0),
-            textcoords="offset points",
-            fontsize=7,
-            va="center",
-        )
-    limits = (levels["loss"].min() - 0.004, levels["loss"].max() + 0.004)
-    _levels(estimated, phases, levels.index.to_numpy())
-    estimated.set(ylim=limits, xlabel="short-chain estimate", title="Transitions, as estimated")
-    exact.set(
-        ylim=limits,
-        xlim=(6.7, 9),
-        xlabel="exact coefficient",
-        title="Transitions, exact",
-    )
-    handles = [
-        Line2D([], [], color=COLOURS[2], label="coefficient rises"),
-        Line2D([], [], color=COLOURS[1], label="coefficient falls"),
-    ]
-    estimated.legend(
-        handles=handles,
-        loc="center left",
-        bbox_to_anchor=(0.0, 0.34),
-        frameon=True,
-        edgecolor="none",
-    )

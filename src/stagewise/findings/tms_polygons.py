@@ -105,7 +105,8 @@ def _paper(paper: pd.DataFrame) -> dict[str, Measured]:
         found[f"paper_stayed_{_name(str(phase))}"] = exact(
             rows["chains_stayed"].sum() / rows["chains"].sum(), n=int(rows["chains"].sum())
         )
-    wide = paper.pivot(index=["seed", "data_set"], columns="phase", values="lambda_hat_stayed")
+    sets = ["seed", "data_set"]
+    wide = paper.pivot_table("lambda_hat_stayed", index=sets, columns="phase")
     found["paper_llc_6_minus_5"] = _over_sets(wide["6"] - wide["5"])
     return found
 
@@ -126,7 +127,7 @@ def _rows(population: pd.DataFrame, paper: pd.DataFrame) -> Iterator[pd.DataFram
         half = student.ppf(0.95, max(len(values) - 1, 1)) * error
         yield pd.DataFrame(
             {
-                "source": ["paper"],
+                "source": "paper",
                 "phase": phase,
                 "n": n,
                 "lambda_hat_stayed": values.mean(),
@@ -138,5 +139,6 @@ def _rows(population: pd.DataFrame, paper: pd.DataFrame) -> Iterator[pd.DataFram
                 "rhat": rows["rhat"].median(),
                 "acceptance": rows["acceptance"].mean(),
                 "exact": _exact(str(phase)),
-            }
+            },
+            index=[0],
         )

@@ -106,11 +106,11 @@ def _closed_form(*, points: int, seed: int) -> dict[str, Measured]:
     }
 
 
-def _gradient(W: Array, b: Array) -> Array:
-    """All r c + c derivatives of the population loss."""
+def _slope(W: Array, b: Array) -> float:
+    """Norm of all r c + c derivatives of the population loss."""
     tensors = [torch.from_numpy(a.copy()).requires_grad_() for a in (W, b)]
     derivatives = torch.autograd.grad(population_loss(*tensors), tensors)
-    return np.concatenate([d.numpy().ravel() for d in derivatives])
+    return float(torch.cat([d.flatten() for d in derivatives]).norm())
 
 
 def _polygons() -> dict[str, Measured]:
@@ -121,12 +121,10 @@ def _polygons() -> dict[str, Measured]:
         for positive in range(c - k + 1)
     ]
     shrunk = [(0.98 * W, b) for W, b in cases]
-    existing = [c for c in ABSENT if np.linalg.norm(_gradient(*polygon_parameters(c, c))) < 1e-12]
+    existing = [c for c in ABSENT if _slope(*polygon_parameters(c, c)) < 1e-12]
     return {
-        "polygon_gradient": exact(max(np.linalg.norm(_gradient(*w)) for w in cases), n=len(cases)),
-        "control_polygon_gradient_shrunk": exact(
-            min(np.linalg.norm(_gradient(*w)) for w in shrunk), n=len(cases)
-        ),
+        "polygon_gradient": exact(max(_slope(*w) for w in cases), n=len(cases)),
+        "control_polygon_gradient_shrunk": exact(min(_slope(*w) for w in shrunk), n=len(cases)),
         "polygon_table_error": exact(
             max(
                 float(np.abs(np.subtract(polygon(k, k), value)).max())
@@ -158,8 +156,14 @@ def _minimised(k: int) -> Array:
     def loss(x: Array) -> float:
         return potential(x[0] * unit, np.full(k, x[1]))
 
-    options = {"xatol": 1e-9, "fatol": 1e-16, "maxiter": 4000}
-    return minimize(loss, [1.2, -0.5], method="Nelder-Mead", options=options).x
+    start = np.array([1.2, -0.5])
+    found = minimize(
+        loss,
+        start,
+        method="Nelder-Mead",
+        options={"xatol": 1e-9, "fatol": 1e-16, "maxiter": 4000},
+    )
+    return np.asarray(found.x)
 
 
 def _smallest_curvature(phase: str) -> float:
