@@ -132,7 +132,8 @@ def test_index_tells_the_loss_and_the_metrics() -> None:
 
 @pytest.mark.parametrize("descent", [{}, {"descend_from": 1.2, "descent_rate": 0.05}])
 def test_target_losses_are_met(descent: dict[str, Any]) -> None:
-    """To a millionth, at checkpoints below which the loss had not fallen before."""
+    """To a millionth. A model that starts below a target (one of the three does) never falls to
+    it and has no checkpoint there; a passage is where descent to the target began."""
     targets = [0.2, 0.1, 0.05]
     points = run(
         {"learning_rate": 0.05},
@@ -142,16 +143,19 @@ def test_target_losses_are_met(descent: dict[str, Any]) -> None:
         target_losses=targets,
         **descent,
     )
-    met = points.index[points.index.target.notna()]
-    assert len(met) == 2 * 3 * 3
+    met = points.index[points.index.kind == "target"]
+    start = points.index[points.index.kind == "start"].set_index(["configuration", "model"]).loss
+    assert (start < 0.2).any()
+    for key, loss in start.items():
+        part = met[(met.configuration == key[0]) & (met.model == key[1])].sort_values("target")
+        ahead = [t for t in targets if t * descent.get("descend_from", 1) < loss]
+        assert part.target.tolist() == sorted(ahead)
+        assert (np.diff(part.step) <= 0).all()
     for row in met.index:
         w = {name: tensor[row] for name, tensor in points.parameters.items()}
         full = float(losses(w, {}, network().data).mean())
-        assert full == pytest.approx(met.loc[row, "target"], rel=1e-6)
+        assert full == pytest.approx(met.loc[row, "target"], abs=1e-6)
         assert met.loc[row, "loss"] == pytest.approx(full, rel=1e-9)
-    for _, part in met.groupby(["configuration", "model"]):
-        assert sorted(part.target, reverse=True) == targets
-        assert (np.diff(part.sort_values("target", ascending=False).step) >= 0).all()
 
 
 def test_divergence_is_named() -> None:
