@@ -16,7 +16,7 @@ def chain_estimates(draws: xr.Dataset) -> xr.DataArray:
     Lau et al. 2023 (2308.12108), with both losses on the same data: a control variate, which
     removes the noise of L(w*) and, for minibatches, most of that of L(w_t).
     """
-    return (draws.nbeta * draws.excess_loss.mean("draw")).rename("lambda_hat")
+    return (draws.excess_loss.mean("draw") * draws.nbeta).rename("lambda_hat")
 
 
 def escaped(draws: xr.Dataset, share: float = ESCAPED_SHARE) -> xr.DataArray:

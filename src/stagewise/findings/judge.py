@@ -44,6 +44,8 @@ def verdict(found: Measured, condition: Condition) -> tuple[str, str]:
         return INCONCLUSIVE, "the statistic is not defined on these results"
     if found.low is None or found.high is None:
         return (REPRODUCED if condition.holds(found.value) else NOT_REPRODUCED), ""
+    if math.isnan(found.low) or math.isnan(found.high):
+        return INCONCLUSIVE, f"no interval from {found.n} independent units: more would decide"
     inside = condition.holds(found.low) and condition.holds(found.high)
     if inside:
         return REPRODUCED, ""

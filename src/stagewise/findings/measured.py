@@ -44,8 +44,10 @@ def exact(value: float, n: int = 1) -> Measured:
 
 
 def mean_of(values: ArrayLike, *, level: float = 0.9) -> Measured:
-    """The mean of independent values with its Student interval."""
+    """The mean of independent values with its Student interval; in doubt if there is but one."""
     found = np.asarray(values, dtype=float)
+    if len(found) == 1:
+        return Measured(float(found[0]), math.nan, math.nan, doubt="one value has no interval")
     half = student.ppf((1 + level) / 2, len(found) - 1) * found.std(ddof=1) / len(found) ** 0.5
     centre = float(found.mean())
     return Measured(centre, centre - float(half), centre + float(half), n=len(found))

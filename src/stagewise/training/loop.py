@@ -204,7 +204,8 @@ class _Fleet:
                 low, high = torch.where(above, middle, low), torch.where(above, high, middle)
             mixed = torch.lerp(before, self._position, high[:, None].to(before))
             met = self._program.loss(mixed, self._testbed.data)
-            for place in passed.nonzero()[:, 0].tolist():
+            fell = passed & (self._seen[1] > level)  # not so where training started below it
+            for place in fell.nonzero()[:, 0].tolist():
                 self._keep(place, mixed[place], float(met[place]), target)
             self._reached[passed] += 1
 

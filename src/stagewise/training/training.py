@@ -35,7 +35,8 @@ class Training:
     log_checkpoints: int = 0
     """Logarithmically spaced checkpoints."""
     target_losses: list[float] = field(default_factory=list)
-    """Also a checkpoint where the loss on all data first falls to each of these values."""
+    """Also a checkpoint where the loss on all data first falls to each of these values; none for
+    a value that it starts below."""
     target_steps: int | None = None
     """Models with a target still ahead go on up to this step; by default they stop at `steps`."""
     descend_from: float = 1.0
