@@ -120,8 +120,8 @@ def _make_own_uv() -> None:
 
 
 INDEX_NEEDED = (
-    "The first run needs a package index: check the connection (behind a proxy set HTTPS_PROXY; "
-    "for an index of your own set PIP_INDEX_URL and UV_DEFAULT_INDEX) and run the same line again."
+    "The first run downloads packages: check the connection (behind a proxy set HTTPS_PROXY) and "
+    "run the same line again."
 )
 
 

@@ -4,7 +4,7 @@ from importlib import import_module
 
 import torch
 
-from stagewise.artifacts import written_whole
+from stagewise import tables
 from stagewise.engine.landscape import curvature_table
 from stagewise.step import step
 from stagewise.training import trajectory
@@ -22,5 +22,4 @@ with step(snakemake) as job:  # noqa: F821
         probes=job.settings["probes"],
         iterations=job.settings["iterations"],
     )
-    with written_whole(job.output.table) as temporary:
-        table.to_csv(temporary, index=False)
+    tables.save(job.output.table, table)

@@ -22,29 +22,30 @@ class Progress:
     def __init__(self, total: int, what: str) -> None:
         self._total, self._what = total, what
         self._started = self._logged = time.monotonic()
+        self._finished = False
         self._bar = tqdm(
             total=total, desc=what, unit="step", leave=False, disable=not sys.stderr.isatty()
         )
 
     def __call__(self, done: int, note: str = "") -> None:
         """`done` of the total are finished."""
-        self._bar.n = done
         self._bar.set_postfix_str(note, refresh=False)
-        self._bar.update(0)
+        self._bar.update(done - self._bar.n)
         now = time.monotonic()
-        if done >= self._total or now - self._logged >= LINE_EVERY:
+        last = done >= self._total and not self._finished
+        if last or now - self._logged >= LINE_EVERY:
             self._logged = now
-            elapsed = now - self._started
             log.info(
                 "%s: %d of %d (%.0f %%) in %.0f s%s",
                 self._what,
                 done,
                 self._total,
                 100 * done / max(1, self._total),
-                elapsed,
+                now - self._started,
                 f", {note}" if note else "",
             )
-        if done >= self._total:
+        if last:
+            self._finished = True
             self._bar.close()
 
 

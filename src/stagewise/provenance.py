@@ -5,7 +5,7 @@ import platform
 import subprocess
 import time
 from collections.abc import Mapping
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,14 @@ def code_revision() -> str:
     return commit + ("+changes" if changes else "")
 
 
+def _version(package: str) -> str:
+    """The installed version; the workflow also runs from its source folder alone."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
 def record(
     settings: Mapping[str, Any], inputs: Mapping[str, str], started: float
 ) -> dict[str, Any]:
@@ -39,7 +47,7 @@ def record(
         "code": code_revision(),
         "versions": {
             "python": platform.python_version(),
-            **{name: version(name) for name in PACKAGES},
+            **{name: _version(name) for name in PACKAGES},
         },
         "host": f"{platform.system()} {platform.machine()}",
         "seconds": round(time.time() - started, 2),

@@ -11,6 +11,7 @@ from stagewise.engine.sampling import Sampling
 from stagewise.resume import restore_streams, stream_states
 from stagewise.samplers.target import Kernel, Target
 from stagewise.seeds import generator
+from stagewise.settings import SettingsError
 
 
 class DivergedChainError(RuntimeError):
@@ -118,6 +119,8 @@ class Chains:
         )
         last = float(losses[step - 1, row] if step else self._last_loss[row])
         place, n, chain = self._keys[row]
+        if self._target.epsilon[row].isnan():
+            raise SettingsError(f"epsilon: the sampler {self._sampling.kernel} needs a step size")
         raise DivergedChainError(
             f"chain {chain} of checkpoint {place}, n = {n:g}, is not finite at step "
             f"{self.step + step} (last loss before it {last:.6g}, step size "

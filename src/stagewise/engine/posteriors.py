@@ -11,6 +11,7 @@ from stagewise.engine.program import Program, Shapes, flatten
 from stagewise.engine.sampling import Sampling
 from stagewise.samplers.target import Kernel, Target
 from stagewise.seeds import generator
+from stagewise.settings import SettingsError
 from stagewise.testbeds.testbed import Points, Testbed
 
 
@@ -97,13 +98,13 @@ def posteriors(
 
 def _sizes(testbed: Testbed, kernel: Kernel, sampling: Sampling) -> list[float]:
     if sampling.batch is not None and testbed.samples is None:
-        raise ValueError(f"batch: {testbed.name} has a population loss, without data to batch")
+        raise SettingsError(f"batch: {testbed.name} has a population loss, without data to batch")
     if sampling.batch is not None and kernel.FULL_DATA:
-        raise ValueError(f"batch: the sampler {sampling.kernel} needs all data at every step")
+        raise SettingsError(f"batch: the sampler {sampling.kernel} needs all data at every step")
     if sampling.n:
         return [float(n) for n in sampling.n]
     if testbed.samples is None:
-        raise ValueError(f"n: {testbed.name} has a population loss, so n must be given")
+        raise SettingsError(f"n: {testbed.name} has a population loss, so n must be given")
     return [float(testbed.samples)]
 
 

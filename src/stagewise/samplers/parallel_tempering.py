@@ -17,6 +17,7 @@ from torch import Tensor
 
 from stagewise.samplers import mala
 from stagewise.samplers.target import Batch, Info, State, Target
+from stagewise.settings import SettingsError
 
 FULL_DATA = True
 
@@ -44,7 +45,7 @@ def temperatures(target: Target) -> Tensor:
     count = _count(target)
     lowest = float(target.options.get("lowest", 1 / 50))
     if not 0 < lowest < 1:
-        raise ValueError(f"options.lowest: must be between 0 and 1, got {lowest}")
+        raise SettingsError(f"options.lowest: must be between 0 and 1, got {lowest}")
     powers = torch.arange(count, dtype=target.nbeta.dtype) / (count - 1)
     return target.nbeta * lowest**powers
 
@@ -104,7 +105,7 @@ def step(state: Ladder, target: Target, batch: Batch, noise: Tensor) -> tuple[La
 def _count(target: Target) -> int:
     count = int(target.options.get("temperatures", 24))
     if count < 2:
-        raise ValueError(f"options.temperatures: must be at least 2, got {count}")
+        raise SettingsError(f"options.temperatures: must be at least 2, got {count}")
     return count
 
 

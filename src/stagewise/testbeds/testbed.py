@@ -16,6 +16,8 @@ import pandas as pd
 import torch
 from torch import Generator, Tensor
 
+from stagewise.settings import SettingsError
+
 Parameters = Mapping[str, Tensor]
 Batch = Mapping[str, Tensor]
 
@@ -42,10 +44,10 @@ class Points:
         for column, values in (wanted or {}).items():
             if column not in self.index:
                 known = ", ".join(map(str, self.index.columns))
-                raise ValueError(f"checkpoints.{column}: no such column; the index has {known}")
+                raise SettingsError(f"checkpoints.{column}: no such column; the index has {known}")
             keep &= self.index[column].isin(values if isinstance(values, list) else [values])
         if not keep.any():
-            raise ValueError(f"checkpoints: none matches {dict(wanted or {})}")
+            raise SettingsError(f"checkpoints: none matches {dict(wanted or {})}")
         return torch.from_numpy(np.flatnonzero(keep))
 
     def at(self, places: Tensor) -> "Points":
@@ -86,7 +88,7 @@ class Testbed:
     def with_own_truth(self, points: Points) -> Points:
         """The same parameters, each with its own function as the truth."""
         if self.own_truth is None:
-            raise ValueError(f"truth: {self.name} has no other truth than its data")
+            raise SettingsError(f"truth: {self.name} has no other truth than its data")
         own = torch.func.vmap(self.own_truth)(points.parameters)
         return replace(points, constants={**points.constants, **own})
 
