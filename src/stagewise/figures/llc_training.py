@@ -9,7 +9,7 @@ from stagewise.figures.style import COLOURS, CONTROL, THEORY
 
 SWEEPS = {"learning_rate": "learning rate", "batch": "batch size", "momentum": "momentum"}
 LABELS = {"clean": COLOURS[0], "noisy": COLOURS[1]}
-NAMES = {"clean": "right labels", "noisy": "10 % wrong labels"}
+NAMES = {"clean": "right labels", "noisy": "wrong labels"}
 GAP = 1.0
 
 
