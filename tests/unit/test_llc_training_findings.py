@@ -113,6 +113,9 @@ def test_descent_and_negative_estimates_raise_doubts():
     _, found = llc_heuristics.measure(_inputs(_papers_way, descent=-4.0), SETTINGS)
     assert "not minima" in found["batch_clean_matched"].doubt
     assert found["descent_clean_matched"].value > 0.3
+    # The descent of 4 in every run, added back.
+    net = found["batch_net_effect_clean_fixed"].value
+    assert net == pytest.approx(9.75 / 15.75 - 1, abs=0.02)
     _, found = llc_heuristics.measure(
         _inputs(lambda rate, batch, momentum, seed: -1.0 - rate), SETTINGS
     )

@@ -9,7 +9,7 @@ from stagewise.figures.style import COLOURS, CONTROL, THEORY
 
 SWEEPS = {"learning_rate": "learning rate", "batch": "batch size", "momentum": "momentum"}
 LABELS = {"clean": COLOURS[0], "noisy": COLOURS[1]}
-NAMES = {"clean": "right labels", "noisy": "10 % wrong labels"}
+NAMES = {"clean": "right labels", "noisy": "wrong labels"}
 GAP = 1.0
 
 
@@ -25,6 +25,7 @@ def fixed_steps(axis: Axes, table: pd.DataFrame) -> None:
         _sweeps(losses, runs, "loss", colour, marker="", linestyle=":", alpha=0.7)
     axis.plot([], [], ":", color=CONTROL, label="training loss")
     losses.set_yscale("log")
+    losses.set_ylim(top=10)
     losses.set_ylabel("loss (nats)")
     losses.spines["right"].set_visible(True)
     _frame(axis, table)
@@ -68,13 +69,14 @@ def rescaling(axis: Axes, table: pd.DataFrame) -> None:
     traces.plot(trace.index, trace, ":", color=COLOURS[1])
     axis.plot([], [], ":", color=COLOURS[1], label="Hessian trace")
     traces.set_yscale("log")
+    traces.set_ylim(3, 1000)
     traces.set_ylabel("Hessian trace", color=COLOURS[1])
     traces.spines["right"].set_visible(True)
     axis.set_xscale("log", base=2)
     axis.set_xlabel("rescaling a")
     axis.set_ylabel(r"$\hat\lambda$")
     axis.set_ylim(bottom=0)
-    axis.legend(loc="lower left", fontsize=6, handlelength=1.8, labelspacing=0.25)
+    _legend(axis)
     axis.set_title("Rescaling leaves the LLC alone")
 
 
@@ -120,4 +122,19 @@ def _frame(axis: Axes, table: pd.DataFrame) -> None:
         )
     axis.axhline(0, color=CONTROL, linewidth=0.5, zorder=0)
     axis.set_ylabel(r"$\hat\lambda$")
-    axis.legend(loc="best", fontsize=6, handlelength=1.8, labelspacing=0.25)
+    _legend(axis)
+
+
+def _legend(axis: Axes) -> None:
+    """Above the data, which get two thirds of the height."""
+    low, high = axis.get_ylim()
+    axis.set_ylim(low, high + 0.35 * (high - low))
+    axis.legend(
+        loc="upper center",
+        ncols=2,
+        fontsize=6,
+        handlelength=1.6,
+        labelspacing=0.25,
+        columnspacing=1.0,
+        borderaxespad=0.1,
+    )

@@ -66,6 +66,7 @@ def measure(
                 <sweep>           Spearman of the swept setting with the LLC over runs
                 <sweep>_trimmed   the same without the noisiest level, of sweeps of three or more
                 <sweep>_effect    LLC of the noisiest level / of the least noisy - 1
+                <sweep>_net_effect  the same of the LLC less what descent alone gives
                 <sweep>_p         share of permutations within seeds that are as extreme
                 <sweep>_permuted  mean Spearman under those permutations (control)
                 twins             difference of equal configurations / their mean (control)
@@ -177,6 +178,8 @@ def _statistics(runs: pd.DataFrame, wanted: Settings) -> dict[str, Measured]:
         if rest.sum() > 1:
             found[f"{sweep}_trimmed"] = resampled(_correlation(levels[rest], values[:, rest]))
         found[f"{sweep}_effect"] = resampled(_change(values[:, calmest], values[:, noisiest]))
+        net = values - _grid(runs, configurations, "descent")
+        found[f"{sweep}_net_effect"] = resampled(_change(net[:, calmest], net[:, noisiest]))
         permuted = _permuted(levels, values, wanted.repeats)
         extreme = np.sum(sign * permuted >= sign * found[sweep].value)
         found[f"{sweep}_p"] = exact((1 + extreme) / (1 + len(permuted)), n=seeds)
