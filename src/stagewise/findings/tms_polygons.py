@@ -98,7 +98,7 @@ def _stayed(population: pd.DataFrame) -> dict[str, Measured]:
 
 
 def _paper(paper: pd.DataFrame) -> dict[str, Measured]:
-    """Over data sets: means of the chains that stayed; undefined with fewer than 3 such sets."""
+    """Means over data sets of the chains that stayed, and shares of those chains."""
     found = {}
     for phase, rows in paper.groupby("phase"):
         found[f"paper_llc_{_name(str(phase))}"] = _over_sets(rows["lambda_hat_stayed"])

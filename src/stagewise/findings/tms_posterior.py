@@ -59,16 +59,11 @@ def measure(
     found["crossing_5_6_by_hull"] = _crossing(
         _of(table, "population", by="hull"), "five", "six", settings
     )
-    formula = critical_sample_size("5", "6", C, prior=True)
-    sampled = found["crossing_5_6"]
-    if sampled.low is not None and sampled.high is not None:
-        found["formula_over_crossing"] = Measured(
-            formula / sampled.value, formula / sampled.high, formula / sampled.low, n=sampled.n
-        )
+    found["formula_over_crossing"] = _formula_over(found["crossing_5_6"])
     for n in (100.0, 600.0):
         rows = _of(table, "population").query("n == @n")
-        if len(rows) > 1:
-            found[f"share_6_n{n:.0f}"] = mean_of(rows["six"])
+        missing = Measured(float("nan"), doubt=f"n = {n:.0f} was not sampled by several chains")
+        found[f"share_6_n{n:.0f}"] = mean_of(rows["six"]) if len(rows) > 1 else missing
     found["crossing_by_laplace"] = exact(evidence_crossing(("5", "5+"), ("6",), C))
     found |= _mixing(table, inputs["tempered"])
     return pd.concat([table, _crossing_rows(found)], ignore_index=True), found
@@ -165,7 +160,21 @@ def _crossing(rows: pd.DataFrame, lower: str, upper: str, settings: dict[str, An
     sizes, first = _grid(rows, lower)
     _, second = _grid(rows, upper)
     statistic = partial(_equal_size, sizes=sizes, first=first, second=second, half=half)
-    return bootstrap(statistic, first.shape[1], seed=0, repeats=settings["bootstrap"])
+    replicates = first.shape[1]
+    if np.isnan(statistic(np.arange(replicates))):
+        doubt = f"the shares do not cross between n = {sizes[0]:g} and {sizes[-1]:g}"
+        return Measured(float("nan"), n=replicates, doubt=doubt)
+    return bootstrap(statistic, replicates, seed=0, repeats=settings["bootstrap"])
+
+
+def _formula_over(sampled: Measured) -> Measured:
+    """The formula's n of the 5 to 6 transition divided by the sampled one."""
+    formula = critical_sample_size("5", "6", C, prior=True)
+    if sampled.low is None or sampled.high is None:
+        return Measured(float("nan"), n=sampled.n, doubt=sampled.doubt)
+    return Measured(
+        formula / sampled.value, formula / sampled.high, formula / sampled.low, n=sampled.n
+    )
 
 
 def _equal_size(

@@ -179,7 +179,7 @@ def _smallest_curvature(phase: str) -> float:
         return population_loss(w[:size].reshape(W.shape), w[size:])
 
     w = torch.from_numpy(np.concatenate([W.ravel(), b]))
-    hessian = torch.func.hessian(loss)(w).numpy()
+    hessian = torch.autograd.functional.hessian(loss, w).numpy()
     values = np.linalg.eigvalsh((hessian + hessian.T) / 2)
     flat = len(w) - int(2 * polygon_coefficient(k, c, positive))
     return float(values[np.argsort(np.abs(values))[flat:]].min())

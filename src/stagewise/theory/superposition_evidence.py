@@ -69,7 +69,7 @@ def _hessian(w: NDArray[np.float64], c: int) -> NDArray[np.float64]:
     def loss(w: torch.Tensor) -> torch.Tensor:
         return population_loss(w[: 2 * c].reshape(2, c), w[2 * c :])
 
-    return torch.func.hessian(loss)(torch.from_numpy(w)).numpy()
+    return torch.autograd.functional.hessian(loss, torch.from_numpy(w)).numpy()
 
 
 def _chamber_mass(k: int, c: int) -> float:
