@@ -61,7 +61,7 @@ def staircase(rises: bool) -> dict[str, list[pd.DataFrame]]:
             "half_jacobian_rank": 0.0,
         }
     )
-    falling = run.assign(lambda_hat=-5.0)
+    falling = run.assign(lambda_hat=-5.0 - 0.1 * np.arange(15))
     return {"gibbs": [run], "sgld": [run], "plain": [falling], "plateaus": [plateaus]}
 
 
@@ -69,7 +69,7 @@ def test_a_staircase_that_rises_is_told_from_one_that_does_not():
     _, up = measure_staircase(staircase(rises=True), {})
     assert up["staircase_gibbs_smallest_rise"].low > 0.9
     assert up["staircase_gibbs_spearman"].value == 1
-    assert up["staircase_plain_smallest_rise"].high < 0.5
+    assert up["plain_on_saddles"].high < 0
     _, down = measure_staircase(staircase(rises=False), {})
     assert down["staircase_gibbs_smallest_rise"].high < -0.9
     assert down["staircase_gibbs_spearman"].value < 0.9

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stagewise.findings.measured import Measured, exact, rank_correlation, simulated
+from stagewise.findings.measured import Measured, exact, mean_of, rank_correlation, simulated
 
 NEAR = 0.01
 """A checkpoint is on plateau k if its loss is within this share of the initial loss of L_k."""
@@ -45,7 +45,7 @@ def measure(
 
     statistics: dict[str, Measured] = {}
     aoyagi = plateaus.set_index("rank").aoyagi
-    for sampler in ("gibbs", "sgld", "plain"):
+    for sampler in ("gibbs", "sgld"):
         on = table[(table.sampler == sampler) & table.plateau.notna()]
         means = on.groupby("plateau").agg(
             value=("lambda_hat", "mean"),
@@ -66,6 +66,8 @@ def measure(
             seed=1,
         )
         statistics[f"staircase_{sampler}_plateaus"] = exact(len(means), n=len(on))
+    saddles = table[(table.sampler == "plain") & (table.plateau < plateaus["rank"].max())]
+    statistics["plain_on_saddles"] = mean_of(saddles.lambda_hat)
     return table, statistics
 
 
