@@ -35,9 +35,9 @@ NOT_GENERAL = {
     "noiseless": "a control without noise: it descends and samples nothing",
     "deep_linear_gibbs": "knows the conditional distributions of one model family",
 }
-OPTIONS = {"parallel_tempering": {"temperatures": 3, "lowest": 0.2}}
+OPTIONS = {"parallel_tempering": {"temperatures": 3, "lowest": 0.2}, "hmc": {"leapfrog": 3}}
 """Cheaper than the defaults; everything else runs as it stands."""
-STEP = {"mala": 1.0, "parallel_tempering": 1.0}
+STEP = {"mala": 1.0, "parallel_tempering": 1.0, "hmc": 1.0}
 """Step size in units of the stiffest curvature, 0.3 for the others: adjusted samplers are exact at
 any step and move faster with a large one."""
 UNADJUSTED = {"sgld"}

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 from scipy.stats import t as student
 
+STATIONARY_RHAT = 1.1
+
 
 def diagnose(trace: xr.DataArray) -> xr.Dataset:
     """Convergence of a recorded scalar, dimensions (..., chain, draw), reduced over the last two.
