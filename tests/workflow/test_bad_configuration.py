@@ -38,7 +38,7 @@ def refused(copy: Copy, *named: str, run: bool = False) -> str:
 
 # keys, value, what the message says
 SETTINGS: dict[str, tuple[tuple[str | int, ...], Any, list[str]]] = {
-    "unknown": (("temperature",), 1, ["temperature: unknown setting; known: scale"]),
+    "unknown": (("zeal",), 1, ["zeal: unknown setting; known: scale"]),
     "misspelt": ((*SGLD, "chainz"), 2, [".sgld.chainz: unknown setting", "did you mean 'chains'?"]),
     "mistyped": ((*SGLD, "chains"), "2", [".sgld.chains: '2' is not of type 'integer'"]),
     "yes for a number": ((*SGLD, "thin"), True, [".sgld.thin: True is not of type 'integer'"]),
