@@ -3,12 +3,18 @@
 import numpy as np
 import pytest
 import torch
+import xarray as xr
 from scipy.integrate import quad
 from torch import Tensor
 
+from stagewise.engine.sample import sample
+from stagewise.engine.sampling import Sampling
+from stagewise.progress import silent
+from stagewise.resume import SideFile
 from stagewise.samplers import mala, parallel_tempering
 from stagewise.samplers.target import Target
 from stagewise.seeds import generator
+from stagewise.testbeds import superposition
 
 
 def target(
@@ -139,3 +145,31 @@ def test_temperatures_are_geometric_and_options_are_checked(wells):
     for options in ({"temperatures": 1}, {"lowest": 1.5}):
         with pytest.raises(ValueError, match="options"):
             parallel_tempering.temperatures(target(loss, 1, 1, **cold, **options))
+
+
+def test_an_interrupted_sampling_goes_on_as_if_undisturbed(tmp_path, monkeypatch):
+    testbed = superposition.build({"points": ["origin"]}, 0)
+    sampling = Sampling(
+        kernel="parallel_tempering", steps=64, burn_in=16, chains=2, localization=1.0, n=[50.0],
+        beta=1.0, epsilon=0.35, epsilon_unit="nbeta", start="tether",
+        options={"temperatures": 4, "lowest": 0.1},
+    )  # fmt: skip
+    monkeypatch.setattr(SideFile, "due", lambda self: True)
+
+    def found(report, side_file=None):
+        return sample(
+            testbed, testbed.points(), parallel_tempering, sampling, seed=0, report=report,
+            side_file=side_file,
+        )  # fmt: skip
+
+    def killed(done, note):
+        if done >= 48:
+            raise KeyboardInterrupt
+
+    undisturbed = found(silent)
+    with pytest.raises(KeyboardInterrupt):
+        found(killed, SideFile(tmp_path / "side", "work"))
+    assert (tmp_path / "side").is_file()
+    continued = found(silent, SideFile(tmp_path / "side", "work"))
+    xr.testing.assert_identical(continued, undisturbed)
+    assert 0 < float(undisturbed.exchange.mean()) <= 1
