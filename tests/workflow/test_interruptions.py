@@ -86,15 +86,6 @@ def test_killed_training_and_sampling_resume(start: Copy, undisturbed: Copy) -> 
     assert copy.plan(TABLE) == {}
 
 
-def test_progress_of_other_work_is_not_continued(start: Copy) -> None:
-    copy = slow(start)
-    killed_when_saved(copy, f"{RUN}/checkpoints.safetensors.unfinished")
-    copy.configure("testbeds", "line", "slow", "model", "samples", to=33)
-    copy.made("--unlock", TABLE)
-    copy.made(f"{RUN}/checkpoints.safetensors")
-    assert "resumed at" not in log_of(copy, "train")
-
-
 def test_two_copies_make_the_same_bytes(finished: Copy, start: Copy) -> None:
     start.made()
     for found in sorted((finished.path / "results").rglob("*")):
