@@ -10,7 +10,8 @@ prints and writes benchmarks/step_cost.csv, one row a workload:
     ratio             us_per_step / bare_gradient_us: what the engine adds
     noise_us          of us_per_step, for drawing the noise
 
-Processor time, medians over interleaved repeats, so that a machine's slow moments fall on all alike. One thread.
+Processor time, medians over interleaved repeats, so that a slow moment falls on all alike; one
+thread.
 """
 
 import time
