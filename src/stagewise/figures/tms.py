@@ -103,7 +103,7 @@ def _coefficients(axis: Axes, below: Axes, table: pd.DataFrame) -> None:
             row, x = rows.loc[phase], column + 0.14 * (place - 2.5)
             axis.plot([x - 0.06, x + 0.06], [row["exact"]] * 2, color=THEORY, solid_capstyle="butt")
             below.bar(x, row["chains_stayed"] / row["chains"], 0.11, color=PHASE_COLOURS[phase])
-            if row["chains_stayed"] < 2:
+            if row["chains_stayed"] < 3:
                 continue
             axis.errorbar(
                 x,
@@ -187,7 +187,7 @@ def _posterior(axis: Axes, table: pd.DataFrame) -> None:
         ylim=(-0.02, 1.02),
         title="Phases of the posterior (parallel tempering)",
     )
-    sizes = sorted(population["n"].unique())
+    sizes = sorted(shares.loc[shares["source"] != "untempered", "n"].unique())
     axis.set_xticks(sizes, [f"{n:.0f}" for n in sizes])
     axis.minorticks_off()
 

@@ -24,19 +24,21 @@ def runs(axis: Axes, table: pd.DataFrame, phases: pd.DataFrame) -> None:
     """Population loss of every run, coloured by the phase whose level it is on."""
     for _, rows in table.groupby("run", sort=False):
         axis.plot(rows["step"] / EPOCH, rows["loss_population"], color="#c9ced4", linewidth=0.4)
-    for phase, rows in table[table["phase"].notna()].groupby("phase"):
+    for place, phase in enumerate(PHASES):
+        rows = table[table["level"] == place]
         axis.plot(
             rows["step"] / EPOCH,
             rows["loss_population"],
             ".",
             markersize=1.6,
-            color=PHASE_COLOURS[str(phase)],
+            color=PHASE_COLOURS[phase],
         )
-    _levels(axis, phases, table["phase"].dropna().unique())
+    _levels(axis, phases)
     axis.set(xlabel="epoch", ylabel="population loss", title="Training from a perturbed 4-gon")
 
 
-def _levels(axis: Axes, phases: pd.DataFrame, seen: np.ndarray) -> None:
+def _levels(axis: Axes, phases: pd.DataFrame) -> None:
+    """The loss of every phase as a line, named at its right end."""
     levels = phases.groupby("phase")["loss"].first()
     for phase, loss in levels.items():
         axis.axhline(loss, color=THEORY, linewidth=0.4, linestyle=(0, (6, 4)), zorder=0)
@@ -63,7 +65,6 @@ def transitions(estimated: Axes, exact: Axes, table: pd.DataFrame, phases: pd.Da
     levels = phases.groupby("phase")[["loss", "coefficient"]].first()
     for _, row in table.iterrows():
         ends = levels.loc[[str(row["before"]), str(row["after"])]]
-        rises = row["estimate_change"] > 0
         estimated.annotate(
             "",
             (row["estimate_after"], ends["loss"].iloc[1]),
@@ -73,7 +74,7 @@ def transitions(estimated: Axes, exact: Axes, table: pd.DataFrame, phases: pd.Da
                 "mutation_scale": 6,
                 "lw": 0.6,
                 "alpha": 0.6,
-                "color": COLOURS[2] if rises else COLOURS[1],
+                "color": _direction(row["estimate_change"]),
             },
         )
     points = table[["estimate_before", "estimate_after"]].to_numpy().ravel()
@@ -90,7 +91,7 @@ def transitions(estimated: Axes, exact: Axes, table: pd.DataFrame, phases: pd.Da
     exact.text(0.02, 0.02, "\n".join(seen), transform=exact.transAxes, fontsize=6.5)
     for (before, after), count in counts.items():
         ends = levels.loc[[before, after]]
-        rises = ends["coefficient"].iloc[1] > ends["coefficient"].iloc[0]
+        change = ends["coefficient"].iloc[1] - ends["coefficient"].iloc[0]
         steps = PHASES.index(after) - PHASES.index(before)
         exact.annotate(
             "",
@@ -102,7 +103,7 @@ def transitions(estimated: Axes, exact: Axes, table: pd.DataFrame, phases: pd.Da
                 "lw": 0.5 + 2.5 * count / max(counts.values()),
                 "shrinkA": 4,
                 "shrinkB": 4,
-                "color": COLOURS[2] if rises else COLOURS[1],
+                "color": _direction(change),
                 "connectionstyle": f"arc3,rad={0.15 * (steps - 1)}",
             },
         )
@@ -117,22 +118,29 @@ def transitions(estimated: Axes, exact: Axes, table: pd.DataFrame, phases: pd.Da
             va="center",
         )
     limits = (levels["loss"].min() - 0.004, levels["loss"].max() + 0.004)
-    _levels(estimated, phases, levels.index.to_numpy())
+    _levels(estimated, phases)
     estimated.set(ylim=limits, xlabel="short-chain estimate", title="Transitions, as estimated")
     exact.set(
         ylim=limits,
-        xlim=(6.7, 9),
+        xlim=(5.9, 9.1),
+        xticks=[7, 7.5, 8, 8.5],
         xlabel="exact coefficient",
         title="Transitions, exact",
     )
     handles = [
-        Line2D([], [], color=COLOURS[2], label="coefficient rises"),
-        Line2D([], [], color=COLOURS[1], label="coefficient falls"),
+        Line2D([], [], color=_direction(1), label="coefficient rises"),
+        Line2D([], [], color=_direction(0), label="stays"),
+        Line2D([], [], color=_direction(-1), label="falls"),
     ]
     estimated.legend(
         handles=handles,
         loc="center left",
-        bbox_to_anchor=(0.0, 0.34),
+        bbox_to_anchor=(0.0, 0.36),
         frameon=True,
         edgecolor="none",
     )
+
+
+def _direction(change: float) -> str:
+    """Colour of a transition by the sign of the change of the coefficient."""
+    return COLOURS[2] if change > 0 else COLOURS[1] if change < 0 else COLOURS[5]
