@@ -1,5 +1,6 @@
 """Killed runs go on, and end as if nothing had happened; two copies make the same bytes."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -44,7 +45,8 @@ def killed_when_saved(copy: Copy, side_file: str) -> None:
             assert time.monotonic() < deadline, f"{side_file} was not written in time"
             time.sleep(0.02)
     finally:
-        os.killpg(running.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(running.pid, signal.SIGKILL)
         running.wait()
 
 
