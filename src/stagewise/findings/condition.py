@@ -25,10 +25,6 @@ class Condition:
             return self.low < value < self.high
         return self.low <= value <= self.high
 
-    def margin(self, value: float) -> float:
-        """Distance of the value to the nearest end."""
-        return min(abs(value - end) for end in (self.low, self.high) if math.isfinite(end))
-
 
 def parse_condition(text: str) -> Condition:
     """'<= 0.1', '> 0', 'in [0.95, 1.05]' as a Condition; SettingsError for anything else."""

@@ -53,14 +53,23 @@ def verdict(found: Measured, condition: Condition) -> tuple[str, str]:
         return NOT_REPRODUCED, ""
     if condition.open and (found.high <= condition.low or found.low >= condition.high):
         return NOT_REPRODUCED, ""
-    half, margin = (found.high - found.low) / 2, condition.margin(found.value)
-    more = (half / margin) ** 2 if margin > 0 else math.inf
+    more = _more(found.value, found.low, found.high, condition)
     wanted = f"about {more * found.n:.0f}" if more < 100 else f"over {100 * found.n}"
     return (
         INCONCLUSIVE,
         f"the 90 % interval straddles the threshold: {wanted} independent units (now {found.n}) "
         f"would decide",
     )
+
+
+def _more(value: float, low: float, high: float, condition: Condition) -> float:
+    """How many times more units would bring the interval to one side of the ends it straddles."""
+    factors = [1.0]
+    for end in (condition.low, condition.high):
+        if low <= end <= high:
+            reach = value - low if end < value else high - value
+            factors.append((reach / abs(end - value)) ** 2 if end != value else math.inf)
+    return max(factors)
 
 
 def judge(page: Mapping[str, Any], found: Mapping[str, Measured], *, scale: str) -> pd.DataFrame:
