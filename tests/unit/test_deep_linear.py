@@ -9,7 +9,13 @@ import torch
 from stagewise.engine.sample import sample
 from stagewise.engine.sampling import Sampling
 from stagewise.estimators.llc import llc_table
-from stagewise.models.deep_linear import balanced_factors, cut_factors, padded, product
+from stagewise.models.deep_linear import (
+    balanced_factors,
+    curvature_at,
+    cut_factors,
+    padded,
+    product,
+)
 from stagewise.progress import silent
 from stagewise.samplers import deep_linear_gibbs, sgld
 from stagewise.testbeds import deep_linear
@@ -55,6 +61,21 @@ def test_cut_factors_have_one_low_rank_and_unit_singular_values():
     for factor, rank in zip(factors, ranks, strict=True):
         values = np.linalg.svd(factor, compute_uv=False)
         np.testing.assert_allclose(values[:rank], 1, atol=1e-12)
+
+
+def test_curvature_is_the_largest_eigenvalue_of_the_hessian():
+    factors = cut_factors([4, 3, 5], 2, np.random.default_rng(5))
+    factors = [3 * factor for factor in factors]
+    truth = factors[1] @ factors[0]
+
+    def loss(flat):
+        first, second = flat[:12].reshape(3, 4), flat[12:].reshape(5, 3)
+        return (second @ first - torch.from_numpy(truth)).square().sum() / 2
+
+    flat = torch.from_numpy(np.concatenate([factor.ravel() for factor in factors]))
+    exact = torch.linalg.eigvalsh(torch.func.hessian(loss)(flat))[-1]
+    assert abs(curvature_at(factors) / float(exact) - 1) < 1e-10
+    assert curvature_at([np.zeros((3, 4)), np.zeros((5, 3))]) == 2
 
 
 def test_points_carry_their_exact_coefficients():

@@ -99,3 +99,22 @@ def curvature_bound(factors: Sequence[Array]) -> float:
         float(np.prod([norm**2 for other, norm in enumerate(norms) if other != layer]))
         for layer in range(len(norms))
     )
+
+
+def curvature_at(factors: Sequence[Array]) -> float:
+    """Largest curvature of the loss at factors of the true map, but at least that of unit factors.
+
+    The Hessian there is sum_l (P_l P_l^T) kron (S_l^T S_l), with P_l and S_l the products above
+    and below layer l. It vanishes where two factors do; a chain tethered with gamma of order 1
+    then meets that of factors of norm 1, the number of layers.
+    """
+    out, into = factors[-1].shape[0], factors[0].shape[1]
+    above, below = [np.eye(out)], [np.eye(into)]
+    for factor in reversed(factors[1:]):
+        above.append(above[-1] @ factor)
+    for factor in factors[:-1]:
+        below.append(factor @ below[-1])
+    hessian = sum(
+        np.kron(up @ up.T, down.T @ down) for up, down in zip(reversed(above), below, strict=True)
+    )
+    return max(float(np.linalg.eigvalsh(hessian)[-1]), float(len(factors)))

@@ -14,6 +14,7 @@ from torch import Tensor
 from stagewise.data.linear_regression import gaussian_inputs
 from stagewise.models.deep_linear import (
     balanced_factors,
+    curvature_at,
     curvature_bound,
     cut_factors,
     padded,
@@ -175,6 +176,8 @@ def _points(
         )
         if model.points in ("balanced", "plateaus"):
             rows[-1]["curvature"] = curvature_bound(factors)
+        elif model.points == "random_rank":
+            rows[-1]["curvature"] = curvature_at(factors)
         if target is not None:
             rows[-1]["remaining_loss"] = float(np.sum((target - truth) ** 2) / 2)
     return Points(
