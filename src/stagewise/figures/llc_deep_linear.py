@@ -49,6 +49,9 @@ def draw_identity(axis: Axes, table: pd.DataFrame) -> None:
     axis.set_xscale("log")
     axis.set_yscale("log")
     axis.set_xlim(*ends)
+    ticks = [tick for tick in (1, 2, 5, 10, 20, 50, 100) if ends[0] <= tick <= ends[1]]
+    axis.set_xticks(ticks, [str(tick) for tick in ticks])
+    axis.set_xticks([], minor=True)
     axis.set_ylim(ends[0] * 0.7, table.dimension.max())
     axis.set_xlabel("exact coefficient λ")
     axis.set_ylabel("λ̂")
@@ -89,7 +92,7 @@ def draw_approach(axis: Axes, table: pd.DataFrame) -> None:
     axis.set_xlabel("n")
     axis.set_ylabel("λ̂ / Aoyagi's λ")
     axis.set_title("approach to theory at the most singular points")
-    axis.legend(fontsize=6, loc="lower right")
+    axis.legend(fontsize=6, loc="lower left")
 
 
 def draw_samplers(axis: Axes, table: pd.DataFrame) -> None:
