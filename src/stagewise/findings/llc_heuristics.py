@@ -19,7 +19,7 @@ from stagewise.findings.measured import (
     mean_of,
     rank_correlation,
 )
-from stagewise.settings import build
+from stagewise.settings import SettingsError, build
 
 LABELS = ("clean", "noisy")
 STOPS = {"scheduled": "fixed", "passage": "passage", "target": "matched"}
@@ -154,6 +154,12 @@ def _of_means(levels: NDArray[Any], values: NDArray[Any]) -> Statistic:
 
 def _levels(runs: pd.DataFrame, sweep: str, configurations: list[int]) -> NDArray[Any]:
     first = runs.drop_duplicates("configuration").set_index("configuration")
+    missing = sorted(set(configurations) - set(first.index))
+    if missing:
+        raise SettingsError(
+            f"papers.llc.heuristics.{sweep}: no run of configurations {missing} has this checkpoint; "
+            f"give it more `target_steps`, or a target below the loss that training starts from"
+        )
     return first.loc[configurations, sweep].to_numpy(dtype=float)
 
 
