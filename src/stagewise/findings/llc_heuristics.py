@@ -158,7 +158,8 @@ def _levels(runs: pd.DataFrame, sweep: str, configurations: list[int]) -> NDArra
     if missing:
         raise SettingsError(
             f"papers.llc.heuristics.{sweep}: no run of configurations {missing} has this "
-            f"checkpoint; give it more `target_steps`, or a target below the loss that training starts from"
+            f"checkpoint; give it more `target_steps`, or a target below the loss that training "
+            f"starts from"
         )
     return first.loc[configurations, sweep].to_numpy(dtype=float)
 
