@@ -88,11 +88,12 @@ def draw_approach(axis: Axes, table: pd.DataFrame) -> None:
     )
     axis.axhline(1, color=THEORY, linewidth=0.8)
     axis.set_xscale("log")
-    axis.set_ylim(0.55, 1.12)
+    lowest = min((sgld.lambda_hat / sgld.aoyagi).min(), (gibbs.lambda_hat / gibbs.aoyagi).min())
+    axis.set_ylim(min(0.9, lowest) - 0.04, 1.22)
     axis.set_xlabel("n")
     axis.set_ylabel("λ̂ / Aoyagi's λ")
     axis.set_title("approach to theory at the most singular points")
-    axis.legend(fontsize=6, loc="lower left")
+    axis.legend(fontsize=5.8, loc="upper center", ncols=3, columnspacing=0.8, handlelength=1.4)
 
 
 def draw_samplers(axis: Axes, table: pd.DataFrame) -> None:
