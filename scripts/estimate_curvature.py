@@ -13,8 +13,7 @@ with step(snakemake) as job:  # noqa: F821
     torch.set_num_threads(job.threads)
     name, seed = job.wildcards.testbed, int(job.wildcards.seed)
     testbed = import_module(f"stagewise.testbeds.{name}").build(job.settings["model"], seed)
-    points = trajectory.load(job.input.checkpoints, testbed=name)
-    trajectory.check_shapes(points, testbed, job.input.checkpoints)
+    points = trajectory.points_of(testbed, job.input.get("checkpoints"))
     table = curvature_table(
         testbed,
         points,

@@ -5,17 +5,21 @@ from pathlib import Path
 
 from stagewise import tables
 from stagewise.engine import draws
+from stagewise.estimators.llc import llc_table
 from stagewise.findings import measured
 from stagewise.step import step
 
 
-def loaded(path):
-    """A table or draws, by the file's ending, with the run's seed as column or attribute."""
+def loaded(path, *, level):
+    """A table, or draws, or with a `level` their LLC table; with the run's seed."""
     run = next(piece for piece in Path(path).parts if piece.startswith("seed"))
     seed = int(run.removeprefix("seed"))
     if path.endswith(".csv"):
         return tables.load(path).assign(seed=seed)
-    return draws.load(path).assign_attrs(seed=seed)
+    found = draws.load(path)
+    if level:
+        return llc_table(found, level=level).assign(seed=seed)
+    return found.assign_attrs(seed=seed)
 
 
 with step(snakemake) as job:  # noqa: F821
@@ -23,7 +27,10 @@ with step(snakemake) as job:  # noqa: F821
     found = {}
     for name in job.input.keys():  # noqa: SIM118
         paths = job.input[name]
-        found[name] = [loaded(path) for path in ([paths] if isinstance(paths, str) else paths)]
+        estimated = name in getattr(module, "ESTIMATES", ())
+        level = snakemake.params.level if estimated else None  # noqa: F821
+        listed = [paths] if isinstance(paths, str) else paths
+        found[name] = [loaded(path, level=level) for path in listed]
     table, statistics = module.measure(found, job.settings)
     tables.save(job.output.table, table)
     measured.save(job.output.statistics, statistics, job.provenance())

@@ -19,10 +19,9 @@ with step(snakemake) as job:  # noqa: F821
     name, seed = job.wildcards.testbed, int(job.wildcards.seed)
     testbed = import_module(f"stagewise.testbeds.{name}").build(job.settings["model"], seed)
     sampling = build(Sampling, job.settings["sampling"], f"sampling.{job.wildcards.sampling}")
-    points = trajectory.load(job.input.checkpoints, testbed=name)
-    trajectory.check_shapes(points, testbed, job.input.checkpoints)
+    points = trajectory.points_of(testbed, job.input.get("checkpoints"))
     output = job.output.draws
-    work = fingerprint(job.settings, job.code, seed, file_digest(job.input.checkpoints))
+    work = fingerprint(job.settings, job.code, seed, [file_digest(path) for path in job.input])
     side_file = SideFile(f"{output}.unfinished", work)
     found = sample(
         testbed,

@@ -15,6 +15,7 @@ from jsonschema.exceptions import ValidationError
 
 from stagewise.engine.sampling import Sampling
 from stagewise.findings.condition import parse_condition
+from stagewise.samplers.options import options
 from stagewise.settings import SettingsError, build
 from stagewise.training.training import Training
 
@@ -90,17 +91,28 @@ def _wrong_steps(config: Mapping[str, Any], library: Path) -> Iterator[str]:
                         f"src/stagewise/samplers/{sampling['kernel']}.py; "
                         f"{_hint(sampling['kernel'], samplers)}"
                     )
+                else:
+                    own, where_own = sampling.get("options", {}), f"{where}.sampling.{name}.options"
+                    yield from _wrong_options(sampling["kernel"], own, where_own)
 
 
 def _modules(folder: Path) -> list[str]:
-    """Modules of a folder that implement its interface: not the one that says what it is."""
-    interfaces = {"__init__", "testbed", "target"}
+    """Modules of a folder that implement its interface: not those that say what it is or that
+    several of them share."""
+    interfaces = {"__init__", "testbed", "target", "metropolis", "options"}
     return sorted(path.stem for path in folder.glob("*.py") if path.stem not in interfaces)
 
 
 def _wrong(kind: type[Any], values: Mapping[str, Any], where: str) -> Iterator[str]:
     try:
         build(kind, values, where)
+    except SettingsError as error:
+        yield str(error)
+
+
+def _wrong_options(sampler: str, values: Mapping[str, Any], where: str) -> Iterator[str]:
+    try:
+        options(sampler, values, where)
     except SettingsError as error:
         yield str(error)
 

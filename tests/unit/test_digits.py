@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 
@@ -21,6 +22,20 @@ def test_split_is_fixed_and_covers_every_image_once():
         torch.bincount(torch.cat([two.labels, two.test_labels])),
     )
     assert one.labels.bincount(minlength=10).min() > 120
+
+
+def test_the_digits_are_those_that_scikit_learn_loads():
+    from sklearn.datasets import load_digits
+
+    images, labels = load_digits(return_X_y=True)
+    found = digits("sklearn", train=1500)
+    pixels = torch.cat([found.inputs, found.test_inputs]).double() * 16
+    rows = torch.cat([pixels, torch.cat([found.labels, found.test_labels])[:, None]], dim=1)
+    wanted = torch.from_numpy(np.column_stack([images, labels]))
+    for table in (rows, wanted):
+        order = np.lexsort(table.T.numpy())
+        table.copy_(table[torch.from_numpy(order)])
+    torch.testing.assert_close(rows, wanted)
 
 
 def test_wrong_labels_have_their_share_and_are_wrong():

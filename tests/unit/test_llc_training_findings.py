@@ -52,7 +52,7 @@ def _inputs(estimate, *, descent=-0.05, accuracy=1.0, seeds=6):
                     "configuration": place, "kind": kind, "step": 10, "descended": 0,
                     "learning_rate": rate, "batch": batch, "momentum": momentum,
                     "loss": 0.1 * rate, "norm": 1.0 + batch,
-                    "test_accuracy": 0.9 + 0.01 * momentum + 0.001 * seed,
+                    "model": 0, "test_accuracy": 0.9 + 0.01 * momentum + 0.001 * seed,
                     "train_accuracy": accuracy if place == 0 else 1.0,
                 }
                 for place, (rate, batch, momentum) in enumerate(CONFIGURATIONS)

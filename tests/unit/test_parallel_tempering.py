@@ -12,8 +12,10 @@ from stagewise.engine.sampling import Sampling
 from stagewise.progress import silent
 from stagewise.resume import SideFile
 from stagewise.samplers import mala, parallel_tempering
+from stagewise.samplers.options import Ladder, options
 from stagewise.samplers.target import Target
 from stagewise.seeds import generator
+from stagewise.settings import SettingsError
 from stagewise.testbeds import superposition
 
 
@@ -39,7 +41,7 @@ def target(
         torch.ones(rows, dimension, dtype=torch.float64),
         {"w": (dimension,)},
         {},
-        options,
+        Ladder(**options),
     )
 
 
@@ -116,9 +118,9 @@ def test_without_exchanges_chains_stay_in_their_well(wells):
 
 def test_rows_do_not_disturb_each_other_and_exchanges_move_whole_states(wells):
     loss, cold, _ = wells
-    options = {"temperatures": 5, "lowest": 0.05}
-    both = target(loss, 2, 1, **cold, **options)
-    single = target(loss, 1, 1, **cold, **options)
+    five = {"temperatures": 5, "lowest": 0.05}
+    both = target(loss, 2, 1, **cold, **five)
+    single = target(loss, 1, 1, **cold, **five)
     start = torch.tensor([[1.0], [-1.0]], dtype=torch.float64)
     noise = torch.randn(
         30, 2, parallel_tempering.noise_size(both), generator=generator(1), dtype=torch.float64
@@ -142,9 +144,11 @@ def test_temperatures_are_geometric_and_options_are_checked(wells):
     )
     expected = 14 * torch.tensor([[1, 0.5, 0.25, 0.125, 0.0625]], dtype=torch.float64)
     torch.testing.assert_close(ladder, expected)
-    for options in ({"temperatures": 1}, {"lowest": 1.5}):
-        with pytest.raises(ValueError, match="options"):
-            parallel_tempering.temperatures(target(loss, 1, 1, **cold, **options))
+    for wrong in ({"temperatures": 1}, {"lowest": 1.5}, {"coldest": 1}):
+        with pytest.raises(SettingsError, match=f"options.{next(iter(wrong))}: "):
+            options("parallel_tempering", wrong)
+    with pytest.raises(SettingsError, match="options: the sampler mala has no options"):
+        options("mala", {"temperatures": 3})
 
 
 def test_an_interrupted_sampling_goes_on_as_if_undisturbed(tmp_path, monkeypatch):

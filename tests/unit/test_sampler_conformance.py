@@ -32,6 +32,8 @@ from stagewise.theory.stiffness import monomial_stiffness, sum_stiffness
 
 NOT_GENERAL = {
     "target": "the interface",
+    "options": "settings of all samplers",
+    "metropolis": "a part of samplers",
     "noiseless": "a control without noise: it descends and samples nothing",
     "deep_linear_gibbs": "knows the conditional distributions of one model family",
 }

@@ -47,6 +47,16 @@ SETTINGS: dict[str, tuple[tuple[str | int, ...], Any, list[str]]] = {
     "a seed twice": ((*FITS, "seeds"), [1, 1], ["line.fits.seeds: [1, 1] has non-unique"]),
     "all is burn-in": ((*SGLD, "burn_in"), 64, [".sgld.burn_in: must be from 0 to steps - 1"]),
     "unstable": ((*SGLD, "epsilon"), 5, [".sgld.epsilon: 5 times the curvature diverges"]),
+    "foreign option": (
+        (*SGLD, "options"),
+        {"leapfrog": 3},
+        [".sgld.options: the sampler sgld has no options"],
+    ),
+    "misspelt option": (
+        SGLD,
+        lambda section: section | {"kernel": "hmc", "options": {"leapfrogs": 3}},
+        [".sgld.options.leapfrogs: unknown setting; expected leapfrog"],
+    ),
     "no tether": (
         SGLD,
         lambda section: section | {"localization": 0, "start": "tether"},

@@ -28,13 +28,12 @@ def fits(*rules: str, seeds: tuple[int, ...] = (0, 1)) -> set[str]:
 
 def valleys(*rules: str) -> set[str]:
     """Jobs of the known valleys."""
-    files = {"place": "checkpoints", "sample": "mala/draws", "llc": "mala/llc"}
+    files = {"sample": "mala/draws", "llc": "mala/llc"}
     return {f"{rule} polynomial/valleys/seed0/{files[rule]}" for rule in rules}
 
 
 CODE = {
     "scripts/train_run.py": fits("train", "sample", "llc") | LINES,
-    "scripts/place_points.py": valleys("place", "sample", "llc") | VALLEYS,
     "scripts/sample_posterior.py": fits("sample", "llc")
     | valleys("sample", "llc")
     | LINES

@@ -94,15 +94,23 @@ def variant_of(wildcards):
     return config["testbeds"][wildcards.testbed][wildcards.variant]
 
 
-def variants(*, trained):
-    """A regular expression of the variants that are trained, or that are known points."""
+def trained():
+    """A regular expression of the variants that are trained; the others are known points."""
     found = {
         variant
         for family in config["testbeds"].values()
         for variant, section in family.items()
-        if ("training" in section) == trained
+        if "training" in section
     }
     return "|".join(sorted(found)) or "none"
+
+
+def checkpoints(wildcards):
+    """The trajectory of a job's run; nothing where the testbed knows the points."""
+    if "training" not in variant_of(wildcards):
+        return []
+    run = f"{wildcards.testbed}/{wildcards.variant}/seed{wildcards.seed}"
+    return f"{config['results']}/{run}/checkpoints.safetensors"
 
 
 def samplings():

@@ -22,7 +22,7 @@ rule llc:
 rule curvature:
     # Gradient and second derivatives of the loss at every checkpoint: the rivals of the LLC.
     input:
-        checkpoints="<results>/{testbed}/{variant}/seed{seed}/checkpoints.safetensors",
+        checkpoints=checkpoints,
     output:
         table="<results>/{testbed}/{variant}/seed{seed}/curvature.csv",
     log:
@@ -66,6 +66,7 @@ rule measure:
         *code("measure_part.py", part_modules),
         *settings(part_settings),
         settings=lambda wildcards: Section(part_settings(wildcards)),
+        level=config["llc"]["level"],
     script:
         "../../scripts/measure_part.py"
 

@@ -1,7 +1,7 @@
 rule sample:
     # Draws from the local posterior of every checkpoint of a run.
     input:
-        checkpoints="<results>/{testbed}/{variant}/seed{seed}/checkpoints.safetensors",
+        checkpoints=checkpoints,
     output:
         draws="<results>/{testbed}/{variant}/seed{seed}/{sampling}/draws.nc",
     log:

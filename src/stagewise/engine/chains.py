@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Generator, Tensor
 
-from stagewise.engine.noise import BLOCK, index_block, normal_block
-from stagewise.engine.program import Program
-from stagewise.engine.sampling import Sampling
+from stagewise.engine.cost import Cost, cost
+from stagewise.engine.execution import Move, Rows, compiled
+from stagewise.engine.noise import block_length, index_block, normal_block
+from stagewise.engine.posteriors import Posteriors
 from stagewise.resume import restore_streams, stream_states
-from stagewise.samplers.target import Kernel, Target
+from stagewise.samplers.target import Info, Kernel, State
 from stagewise.seeds import generator
 from stagewise.settings import SettingsError
 
@@ -18,94 +19,146 @@ class DivergedChainError(RuntimeError):
     """A chain became non-finite: the step size is too large for the curvature it met."""
 
 
+def move(kernel: Kernel, found: Posteriors) -> Move:
+    """One step of the sampler on the rows of those posteriors."""
+    data = found.testbed.data
+
+    def call(state: State, noise: Tensor, picked: Tensor | None, rows: Rows) -> tuple[State, Info]:
+        target, _ = found.target(rows)
+        batch = data if picked is None else {name: t[picked] for name, t in data.items()}
+        return kernel.step(state, target, batch, noise)
+
+    return call
+
+
 class Chains:
     """Rows of one target, advanced a block of steps at a time."""
 
     def __init__(
         self,
         kernel: Kernel,
-        target: Target,
-        program: Program,
-        data: Mapping[str, Tensor],
-        sampling: Sampling,
+        found: Posteriors,
+        grid: Tensor,
         *,
         seed: int,
-        keys: Sequence[tuple[int, float, int]],
+        places: Tensor,
+        compile: bool = False,
     ) -> None:
-        """`keys` names each row's checkpoint, n and chain: its random streams hang on these."""
-        self._kernel, self._target, self._program = kernel, target, program
-        self._data, self._sampling, self._keys = data, sampling, keys
+        """Chains of `grid` (row, 3) = (checkpoint, place of n, chain), at their first step.
+
+        `places` are the checkpoints' numbers: a row's random streams hang on its number, its n
+        and its chain. With `compile` the steps run as machine code.
+        """
+        self._kernel, self._found, self._sampling = kernel, found, found.sampling
+        sampling, self._data = found.sampling, found.testbed.data
+        self._keys = [(int(places[a]), found.sizes[b], c) for a, b, c in grid.tolist()]
+        self._rows = found.rows(grid)
+        self._target, self._program = found.target(self._rows)
         self._noises = self._streams(seed, "noise")
         self._picks = self._streams(seed, "batch")
         self.step = 0
-        position = target.centre.clone()
+        centre = self._target.centre
+        position = centre.clone()
         if sampling.start == "tether":
             starts = self._streams(seed, "start")
-            size = target.centre.shape[1]
             noise = torch.stack(
-                [torch.randn(size, generator=stream, dtype=position.dtype) for stream in starts]
+                [torch.randn(centre.shape[1], generator=s, dtype=centre.dtype) for s in starts]
             )
-            position = position + noise * target.mask / target.localization.sqrt()
-        self._centre_loss = program.loss(target.centre, data) if sampling.batch is None else None
-        self._state = kernel.init(position, target, data)
-        self._last_loss = torch.full((len(keys),), torch.nan)
-        rows = len(keys)
+            position = position + noise * self._target.mask / self._target.localization.sqrt()
+        self._centre_loss = (
+            self._program.loss(centre, self._data) if sampling.batch is None else None
+        )
+        self._state = kernel.init(position, self._target, self._data)
+        size = kernel.noise_size(self._target)
+        self._block = block_length(max(size, sampling.batch or 0))
+        self._last_loss = torch.full((len(grid),), torch.nan)
+        rows = len(grid)
         self.recorded = {
             "excess_loss": torch.full((sampling.draws, rows), torch.nan, dtype=torch.float64),
             "distance": torch.full((sampling.draws, rows), torch.nan, dtype=torch.float32),
             "acceptance": torch.zeros(1, rows, dtype=torch.float64),
         }
         if "parameters" in sampling.record:
-            shape = (sampling.draws, position.shape[1], rows)
+            shape = (sampling.draws, centre.shape[1], rows)
             self.recorded["parameters"] = torch.full(shape, torch.nan, dtype=torch.float32)
+        self._move = self._eager
+        if compile:
+            self._move = compiled(move(kernel, found), self.example())
 
     def _streams(self, seed: int, use: str) -> list[Generator]:
         return [generator(seed, use, place, repr(n), chain) for place, n, chain in self._keys]
 
+    def _eager(
+        self, state: State, noise: Tensor, picked: Tensor | None, rows: Rows
+    ) -> tuple[State, Info]:
+        return self._kernel.step(state, self._target, self._batch(picked), noise)
+
+    def example(self) -> tuple[State, Tensor, Tensor | None, Rows]:
+        """Arguments of a move, of the right shapes; takes nothing from the random streams."""
+        centre, batch = self._target.centre, self._sampling.batch
+        rows, size = len(centre), self._kernel.noise_size(self._target)
+        picked = None if batch is None else torch.zeros(rows, batch, dtype=torch.int64)
+        return self._state, torch.zeros(rows, size, dtype=centre.dtype), picked, self._rows
+
+    def cost(self) -> Cost:
+        """Of one step of all rows, in operations and memory."""
+        return cost(lambda: self._eager(*self.example()))
+
     def advance(self) -> None:
         """One block of steps, or what is left of the last; records the draws that fall in it."""
-        sampling, target = self._sampling, self._target
-        size = self._kernel.noise_size(target)
-        noise = normal_block(self._noises, BLOCK, size, target.centre.dtype)
-        picked = self._pick()
-        losses = []
-        for inner in range(min(BLOCK, sampling.steps - self.step)):
-            batch = self._data if picked is None else self._batch(picked[inner])
+        sampling = self._sampling
+        noise, picked = self._noise(), self._pick()
+        infos: list[Info] = []
+        for inner in range(min(self._block, sampling.steps - self.step)):
             position = self._state.position
-            self._state, info = self._kernel.step(self._state, target, batch, noise[inner])
-            losses.append(info.loss)
+            chosen = None if picked is None else picked[:, inner].contiguous()
+            own = noise[:, inner].to(position.dtype).contiguous()
+            self._state, info = self._move(self._state, own, chosen, self._rows)
+            infos.append(info)
             past = self.step + inner - sampling.burn_in
-            if past >= 0:
-                counted = sampling.steps - sampling.burn_in
-                self.recorded["acceptance"] += info.acceptance / counted
-                if info.exchange is not None:
-                    total = self.recorded.setdefault("exchange", torch.zeros_like(info.loss)[None])
-                    total += info.exchange / counted
-                if past % sampling.thin == 0:
-                    self._record(past // sampling.thin, position, info.loss, batch)
-        self._check_finite(torch.stack(losses))
-        self.step += len(losses)
+            if past >= 0 and past % sampling.thin == 0:
+                self._record(past // sampling.thin, position, info.loss, chosen)
+        self._check_finite(torch.stack([info.loss for info in infos]))
+        self._count(infos[max(0, sampling.burn_in - self.step) :])
+        self.step += len(infos)
+
+    def _noise(self) -> Tensor:
+        return normal_block(self._noises, self._block, self._kernel.noise_size(self._target))
 
     def _pick(self) -> Tensor | None:
-        if self._sampling.batch is None:
+        batch = self._sampling.batch
+        if batch is None:
             return None
         samples = len(next(iter(self._data.values())))
-        return index_block(self._picks, BLOCK, samples, self._sampling.batch)
+        return index_block(self._picks, self._block, samples, batch)
 
-    def _batch(self, picked: Tensor) -> dict[str, Tensor]:
+    def _batch(self, picked: Tensor | None) -> Mapping[str, Tensor]:
+        if picked is None:
+            return self._data
         return {name: tensor[picked] for name, tensor in self._data.items()}
 
-    def _record(
-        self, draw: int, position: Tensor, loss: Tensor, batch: Mapping[str, Tensor]
-    ) -> None:
+    def _record(self, draw: int, position: Tensor, loss: Tensor, picked: Tensor | None) -> None:
         centre = self._target.centre
         at_centre = self._centre_loss
         if at_centre is None:
-            at_centre = self._program.loss(centre, batch, shared=False)
+            at_centre = self._program.loss(centre, self._batch(picked), shared=False)
         self.recorded["excess_loss"][draw] = loss - at_centre
         self.recorded["distance"][draw] = (position - centre).norm(dim=1)
         if "parameters" in self.recorded:
             self.recorded["parameters"][draw] = position.T
+
+    def _count(self, infos: Sequence[Info]) -> None:
+        """Adds what the steps after burn-in accepted to the means; without a decision, all."""
+        counted = self._sampling.steps - self._sampling.burn_in
+        accepted = [info.acceptance for info in infos if info.acceptance is not None]
+        exchanged = [info.exchange for info in infos if info.exchange is not None]
+        shares = {"acceptance": accepted or [torch.ones(len(self._keys))] * len(infos)}
+        if exchanged:
+            shares["exchange"] = exchanged
+        for name, found in shares.items():
+            if found:
+                total = torch.stack(found).double().sum(0, keepdim=True) / counted
+                self.recorded[name] = self.recorded.get(name, 0) + total
 
     def _check_finite(self, losses: Tensor) -> None:
         """losses (step, row) of the block."""

@@ -6,8 +6,7 @@ import numpy as np
 import xarray as xr
 from arviz_stats.base import array_stats
 from numpy.typing import NDArray
-from scipy.stats import norm
-from scipy.stats import t as student
+from scipy.special import ndtri, stdtr
 
 STATIONARY_RHAT = 1.1
 
@@ -45,4 +44,4 @@ def _drift(values: NDArray[Any]) -> NDArray[Any]:
     half = draws // 2
     change = values[..., half:].mean(-1) - values[..., :half].mean(-1)
     t = change.mean(-1) / (change.std(-1, ddof=1) / chains**0.5)
-    return np.sign(t) * norm.isf(student.sf(np.abs(t), chains - 1))
+    return np.sign(t) * -ndtri(stdtr(chains - 1, -np.abs(t)))

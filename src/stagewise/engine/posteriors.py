@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -9,6 +10,7 @@ from torch import Tensor
 from stagewise.engine.curvature import largest_curvature
 from stagewise.engine.program import Program, Shapes, flatten
 from stagewise.engine.sampling import Sampling
+from stagewise.samplers.options import options
 from stagewise.samplers.target import Kernel, Target
 from stagewise.seeds import generator
 from stagewise.settings import SettingsError
@@ -37,25 +39,41 @@ class Posteriors:
     """(n,)"""
     epsilon: Tensor
     """(checkpoint, n) step sizes; not a number for samplers without one."""
+    options: Any
+    """Settings that only this sampler has."""
 
-    def target(self, rows: Tensor) -> tuple[Target, Program]:
-        """What the rows (row, 3) = (checkpoint, place of n, chain) sample from, and its program."""
-        at, size = rows[:, 0], rows[:, 1]
-        constants = {name: tensor[at] for name, tensor in self.points.constants.items()}
+    def rows(self, grid: Tensor) -> dict[str, Tensor]:
+        """What tells rows apart, for `grid` (row, 3) = (checkpoint, place of n, chain).
+
+        Tensors (row, ...): the fields of a target that have such a shape, and its constants, as
+        "constants.<name>".
+        """
+        at, size = grid[:, 0], grid[:, 1]
+        centre = self.centres[at]
+        return {
+            "centre": centre,
+            "nbeta": self.nbeta[size][:, None],
+            "localization": centre.new_full((len(grid), 1), self.sampling.localization),
+            "epsilon": self.epsilon[at, size][:, None],
+            "mask": self.mask[at],
+            **{f"constants.{name}": t[at] for name, t in self.points.constants.items()},
+        }
+
+    def target(self, rows: Mapping[str, Tensor]) -> tuple[Target, Program]:
+        """What the rows sample from, and its program: a pure function of `rows`."""
+        fields = {name: t for name, t in rows.items() if not name.startswith("constants.")}
+        constants = {
+            name.removeprefix("constants."): t for name, t in rows.items() if name not in fields
+        }
         shared = self.sampling.batch is None
         losses = self.testbed.whole_losses if shared else self.testbed.losses
-        program = Program(losses, self.shapes, constants, rows=len(rows))
-        centre = self.centres[at]
+        program = Program(losses, self.shapes, constants, rows=len(fields["centre"]))
         target = Target(
             loss_and_gradient=lambda w, batch: program.loss_and_gradient(w, batch, shared=shared),
-            centre=centre,
-            nbeta=self.nbeta[size][:, None],
-            localization=centre.new_full((len(rows), 1), self.sampling.localization),
-            epsilon=self.epsilon[at, size][:, None],
-            mask=self.mask[at],
             shapes=self.shapes,
             constants=constants,
-            options=self.sampling.options,
+            options=self.options,
+            **fields,
         )
         return target, program
 
@@ -93,6 +111,7 @@ def posteriors(
         curvature=curvature,
         nbeta=nbeta,
         epsilon=_epsilon(sampling, nbeta, curvature),
+        options=options(sampling.kernel, sampling.options),
     )
 
 

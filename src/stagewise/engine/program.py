@@ -2,12 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from math import prod
-from typing import Any
 
 import torch
 from torch import Tensor
-from torch.func import grad, grad_and_value, vmap
-from torch.fx.experimental.proxy_tensor import make_fx
+from torch.func import vmap
 
 Shapes = Mapping[str, tuple[int, ...]]
 Losses = Callable[[Mapping[str, Tensor], Mapping[str, Tensor], Mapping[str, Tensor]], Tensor]
@@ -31,8 +29,8 @@ def unflatten(position: Tensor, shapes: Shapes) -> dict[str, Tensor]:
 class Program:
     """Losses and gradients of many models at once.
 
-    Each mapped function is traced once for each batch shape into a plain list of tensor
-    operations; running that list costs half of running the transformations again.
+    Only the loss is mapped over the rows: since no row's loss depends on another row, the
+    gradient of their sum holds every row's own gradient.
     """
 
     def __init__(
@@ -40,9 +38,12 @@ class Program:
     ) -> None:
         self._losses = losses
         self._shapes = shapes
-        self._constants = dict(constants)
+        self._constants = {1: dict(constants)}
         self._rows = rows
-        self._traces: dict[tuple[object, ...], Callable[..., Any]] = {}
+        self._mapped = {
+            shared: vmap(self._loss, in_dims=(0, 0, None if shared else 0))
+            for shared in (True, False)
+        }
 
     def _loss(
         self, parameters: dict[str, Tensor], constants: dict[str, Tensor], batch: dict[str, Tensor]
@@ -55,6 +56,14 @@ class Program:
             )
         return losses.mean()
 
+    def _of(self, position: Tensor, batch: Mapping[str, Tensor], shared: bool) -> Tensor:
+        constants = self._constants_for(len(position))
+        if len(position) == 1:  # one model needs no mapping, which costs more than a small model
+            one = unflatten(position[0], self._shapes)
+            data = dict(batch) if shared else {name: tensor[0] for name, tensor in batch.items()}
+            return self._loss(one, {k: v[0] for k, v in constants.items()}, data)[None]
+        return self._mapped[shared](unflatten(position, self._shapes), constants, dict(batch))
+
     def loss_and_gradient(
         self, position: Tensor, batch: Mapping[str, Tensor], *, shared: bool = True
     ) -> tuple[Tensor, Tensor]:
@@ -64,11 +73,16 @@ class Program:
         (row, sample, ...). With k times as many positions as rows, each row's constants serve
         k consecutive positions.
         """
-        return self._run("gradient", (position,), dict(batch), shared)
+        with torch.enable_grad():
+            free = position.detach().requires_grad_()
+            loss = self._of(free, batch, shared)
+            (gradient,) = torch.autograd.grad(loss.sum(), free)
+        return loss.detach(), gradient
 
     def loss(self, position: Tensor, batch: Mapping[str, Tensor], *, shared: bool = True) -> Tensor:
         """Mean loss (row,) at `position`, without a gradient."""
-        return self._run("loss", (position,), dict(batch), shared)
+        with torch.no_grad():
+            return self._of(position, batch, shared)
 
     def hessian_vector(
         self, position: Tensor, vector: Tensor, batch: Mapping[str, Tensor]
@@ -78,63 +92,22 @@ class Program:
         By differentiating twice: exact also at networks with kinks (relu), where differences of
         gradients would count the kinks between the two points as curvature.
         """
-        return self._run("hessian", (position, vector), dict(batch), True)
-
-    def _run(
-        self, what: str, points: tuple[Tensor, ...], data: dict[str, Tensor], shared: bool
-    ) -> Any:
-        """The mapped function of that name at points (row, d) on a batch, from its trace."""
-        arguments = [*(("", point) for point in points), *data.items()]
-        key = (what, shared, *((name, t.shape, t.dtype) for name, t in arguments))
-        with torch.no_grad():
-            if key not in self._traces:
-                mapped = self._mapped(what, len(points[0]), shared)
-                self._traces[key] = make_fx(mapped)(*points, data)
-            return self._traces[key](*points, data)
-
-    def _mapped(self, what: str, rows: int, shared: bool) -> Callable[..., Any]:
-        """The function that is traced: of points (rows, d) and a batch."""
-        constants = self._constants_for(rows)
-        batched = None if shared else 0
-        loss = vmap(self._loss, in_dims=(0, 0, batched))
-        gradient_and_loss = vmap(grad_and_value(self._loss), in_dims=(0, 0, batched))
-        product = vmap(grad(self._slope), in_dims=(0, 0, 0, batched))
-
-        def losses(position: Tensor, data: dict[str, Tensor]) -> Tensor:
-            return loss(unflatten(position, self._shapes), constants, data)
-
-        def losses_and_gradients(
-            position: Tensor, data: dict[str, Tensor]
-        ) -> tuple[Tensor, Tensor]:
-            gradient, value = gradient_and_loss(unflatten(position, self._shapes), constants, data)
-            return value, flatten(gradient, self._shapes)
-
-        def products(position: Tensor, vector: Tensor, data: dict[str, Tensor]) -> Tensor:
-            return product(position, vector, constants, data)
-
-        functions: dict[str, Callable[..., Any]] = {
-            "loss": losses,
-            "gradient": losses_and_gradients,
-            "hessian": products,
-        }
-        return functions[what]
-
-    def _slope(
-        self,
-        position: Tensor,
-        vector: Tensor,
-        constants: dict[str, Tensor],
-        batch: dict[str, Tensor],
-    ) -> Tensor:
-        """Derivative of one model's loss at `position` (d,) along `vector` (d,)."""
-        gradient = grad(self._loss)(unflatten(position, self._shapes), constants, batch)
-        pieces = unflatten(vector, self._shapes)
-        return torch.stack([(gradient[name] * pieces[name]).sum() for name in pieces]).sum()
+        with torch.enable_grad():
+            free = position.detach().requires_grad_()
+            loss = self._of(free, batch, True)
+            (gradient,) = torch.autograd.grad(loss.sum(), free, create_graph=True)
+            slope = (gradient * vector).sum()
+            if not slope.requires_grad:  # the loss is linear
+                return torch.zeros_like(position)
+            (product,) = torch.autograd.grad(slope, free)
+        return product
 
     def _constants_for(self, rows: int) -> dict[str, Tensor]:
         repeats, left = divmod(rows, self._rows)
         if left:
             raise ValueError(f"{rows} positions for {self._rows} rows: not a multiple")
-        if repeats == 1:
-            return self._constants
-        return {k: v.repeat_interleave(repeats, dim=0) for k, v in self._constants.items()}
+        if repeats not in self._constants:
+            self._constants[repeats] = {
+                k: v.repeat_interleave(repeats, dim=0) for k, v in self._constants[1].items()
+            }
+        return self._constants[repeats]

@@ -8,8 +8,9 @@ import xarray as xr
 from torch import Tensor
 
 from stagewise.engine.chains import Chains
+from stagewise.engine.cost import Cost
 from stagewise.engine.diagnostics import diagnose
-from stagewise.engine.noise import BLOCK
+from stagewise.engine.execution import compiles
 from stagewise.engine.posteriors import Posteriors, posteriors
 from stagewise.engine.sampling import Sampling
 from stagewise.progress import Report
@@ -18,7 +19,7 @@ from stagewise.samplers.target import Kernel
 from stagewise.testbeds.testbed import Points, Testbed
 
 MEMORY = 1 << 30
-"""Bytes that the noise, positions and gradients of the rows stepped together may take."""
+"""Bytes that a step of the rows stepped together may write."""
 
 
 def sample(
@@ -57,15 +58,17 @@ def sample(
     grid = torch.cartesian_prod(
         torch.arange(len(places)), torch.arange(len(found.sizes)), torch.arange(sampling.chains)
     )
-    per_row = found.centres.shape[1] * found.centres.element_size() * (BLOCK + 12)
-    chunks = grid.split(max(1, memory // per_row))
-    finished, chunk, step, tensors = _unfinished(side_file)
+    one = Chains(kernel, found, grid[:1], seed=seed, places=places).cost()
+    finished, counters, tensors = _unfinished(side_file)
+    size = counters.get("rows", max(1, memory // one.written))
+    chunks = grid.split(size)
+    chunk, step = counters.get("chunk", 0), counters.get("step", 0)
+    every = Cost(one.operations, one.written * min(size, len(grid)))
+    compile = compiles(sampling.execution, steps=sampling.steps, cost=every)
     for number, rows in enumerate(chunks):
         if number < chunk:
             continue
-        target, program = found.target(rows)
-        keys = [(int(places[a]), found.sizes[b], c) for a, b, c in rows.tolist()]
-        chains = Chains(kernel, target, program, testbed.data, sampling, seed=seed, keys=keys)
+        chains = Chains(kernel, found, rows, seed=seed, places=places, compile=compile)
         if number == chunk and step > 0:
             chains.restore(tensors, step)
         while chains.step < sampling.steps:
@@ -73,7 +76,7 @@ def sample(
             share = (number + chains.step / sampling.steps) / len(chunks)
             report(round(share * sampling.steps), f"{len(grid)} chains")
             if side_file and side_file.due():
-                counters = {"chunk": number, "step": chains.step}
+                counters = {"chunk": number, "step": chains.step, "rows": size}
                 side_file.save({**finished, **chains.tensors()}, counters)
         finished |= {f"finished.{number}.{name}": t for name, t in chains.recorded.items()}
     recorded = {
@@ -85,14 +88,14 @@ def sample(
 
 def _unfinished(
     side_file: SideFile | None,
-) -> tuple[dict[str, Tensor], int, int, dict[str, Tensor]]:
-    """Finished chunks, the chunk in flight, its step, its tensors; all empty for fresh work."""
+) -> tuple[dict[str, Tensor], dict[str, int], dict[str, Tensor]]:
+    """Finished chunks; the chunk in flight, its step and the rows of a chunk; its tensors."""
     found = side_file.load() if side_file else None
     if found is None:
-        return {}, 0, 0, {}
+        return {}, {}, {}
     tensors, counters = found
     finished = {name: tensor for name, tensor in tensors.items() if name.startswith("finished.")}
-    return finished, counters["chunk"], counters["step"], tensors
+    return finished, counters, tensors
 
 
 def _dataset(recorded: dict[str, Tensor], found: Posteriors) -> xr.Dataset:

@@ -42,6 +42,9 @@ class Sampling:
     """What is kept of each draw beside the loss and the distance."""
     checkpoints: dict[str, Any] | None = None
     """Column -> value (or list of values): only checkpoints whose index row matches."""
+    execution: Literal["auto", "eager", "compiled"] = "auto"
+    """compiled: the steps run as machine code, which takes 10 to 15 seconds to make. auto: where
+    that is repaid and there is a C++ compiler. Draws agree to rounding."""
     options: dict[str, Any] = field(default_factory=dict)
     """Settings that only this kernel knows."""
 

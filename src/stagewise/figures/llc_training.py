@@ -16,7 +16,7 @@ GAP = 1.0
 def fixed_steps(axis: Axes, table: pd.DataFrame) -> None:
     """LLC after a fixed number of steps for each level of each sweep, with the training loss.
 
-    Means over seeds and their standard errors; the loss is on the right axis.
+    Means over replicates and their standard errors; the loss is on the right axis.
     """
     losses = axis.twinx()
     for labels, colour in LABELS.items():

@@ -13,6 +13,9 @@ from stagewise.findings.measured import Measured, exact, share_of
 from stagewise.theory.langevin import gaussian_excess
 from stagewise.theory.normal_crossing import monomial_excess, sum_excess
 
+ESTIMATES = ("tables",)
+"""Inputs that are LLC tables of draws."""
+
 LEVEL = 0.9
 """Of the intervals whose coverage is counted."""
 
@@ -55,10 +58,10 @@ def _targets(table: pd.DataFrame, draws: xr.Dataset) -> pd.DataFrame:
 def measure(
     inputs: Mapping[str, list[Any]], settings: Mapping[str, Any]
 ) -> tuple[pd.DataFrame, dict[str, Measured]]:
-    """Coverage of the 90 % intervals in llc.csv on targets whose exact value is known.
+    """Coverage of the 90 % intervals of LLC tables on targets whose exact value is known.
 
-    inputs    tables and draws, in the same order: llc.csv and draws.nc of random Gaussians
-              (SGLD; the truth includes the bias of its step), monomials and sums (MALA)
+    inputs    tables and draws, in the same order, of random Gaussians (SGLD; the truth includes
+              the bias of its step), monomials and sums (MALA)
     table     one row per target: truth, estimate, interval; `level` is that of the narrowest
               interval that covers the truth, uniform on [0, 1] for an honest estimator
 

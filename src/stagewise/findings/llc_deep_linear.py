@@ -16,6 +16,9 @@ from stagewise.findings.measured import (
     share_of,
 )
 
+ESTIMATES = ("generic", "gibbs", "balanced", "random_rank")
+"""Inputs that are LLC tables of draws."""
+
 COLUMNS = [
     "network",
     "widths",

@@ -30,7 +30,7 @@ NEGATIVE_SHARE = 0.05
 DESCENT_SHARE = 0.2
 
 Statistic = Callable[[NDArray[Any]], float]
-"""Of the places of the seeds that count."""
+"""Of the places of the replicates, a model of a seed each, that count."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Settings:
     accuracy: float
     """Runs below this training accuracy do not count in the papers' own comparison."""
     repeats: int = 1000
-    """Bootstrap samples of seeds; permutations."""
+    """Bootstrap samples of replicates; permutations."""
 
     def __post_init__(self) -> None:
         if len(self.twins) != 2:
@@ -67,7 +67,7 @@ def measure(
                 <sweep>_trimmed   the same without the noisiest level, of sweeps of three or more
                 <sweep>_effect    LLC of the noisiest level / of the least noisy - 1
                 <sweep>_net_effect  the same of the LLC less what descent alone gives
-                <sweep>_p         share of permutations within seeds that are as extreme
+                <sweep>_p         share of permutations within replicates that are as extreme
                 <sweep>_permuted  mean Spearman under those permutations (control)
                 twins             difference of equal configurations / their mean (control)
                 loss, trace, norm, test_accuracy     Spearman of the LLC with it over runs
@@ -76,7 +76,7 @@ def measure(
               and for the papers' comparison, fixed stop, clean labels, runs of at least
               `accuracy`: paper_learning_rate, paper_momentum (Spearman with the level means),
               paper_batch (p, smallest against largest batch, paired), paper_left_out (runs).
-    Intervals resample seeds.
+    Intervals resample replicates: models of all seeds, with own initial weights and batches.
     """
     wanted = build(Settings, settings, "papers.llc.heuristics")
     table = _table(inputs)
@@ -92,7 +92,7 @@ def measure(
 
 
 def _table(inputs: Mapping[str, list[Any]]) -> pd.DataFrame:
-    keys = ["seed", "configuration", "kind"]
+    keys = ["seed", "model", "configuration", "kind"]
     parts = []
     for labels in LABELS:
 
@@ -109,7 +109,8 @@ def _table(inputs: Mapping[str, list[Any]]) -> pd.DataFrame:
         parts.append(runs.merge(curvature, on=keys, validate="one_to_one").assign(labels=labels))
     table = pd.concat(parts, ignore_index=True)
     table["stop"] = table["kind"].map(STOPS)
-    order = ["labels", "stop", "seed", "configuration"]
+    table["replicate"] = table.groupby(["seed", "model"]).ngroup()
+    order = ["labels", "stop", "replicate", "seed", "model", "configuration"]
     columns = [
         *order,
         *("learning_rate", "batch", "momentum", "step", "descended"),
@@ -121,33 +122,37 @@ def _table(inputs: Mapping[str, list[Any]]) -> pd.DataFrame:
 
 
 def _grid(runs: pd.DataFrame, configurations: list[int], column: str) -> NDArray[Any]:
-    """(seed, configuration); not a number where a run has no such checkpoint."""
-    grid = runs.pivot_table(index="seed", columns="configuration", values=column)
+    """(replicate, configuration); not a number where a run has no such checkpoint."""
+    grid = runs.pivot_table(index="replicate", columns="configuration", values=column)
     return grid.reindex(columns=configurations).to_numpy(dtype=float)
 
 
 def _over_runs(first: NDArray[Any], second: NDArray[Any]) -> float:
-    """Spearman over runs of what each level has, or each run, (seed, level), with `second`."""
+    """Spearman over runs of what each level has, or each run, (replicate, level), with `second`."""
     known = np.isfinite(second)
     return rank_correlation(np.broadcast_to(first, second.shape)[known], second[known])
 
 
 def _correlation(first: NDArray[Any], second: NDArray[Any]) -> Statistic:
-    """`_over_runs` as a function of the seeds (rows) that count."""
-    return lambda seeds: _over_runs(first[seeds] if first.ndim == 2 else first, second[seeds])
+    """`_over_runs` as a function of the replicates (rows) that count."""
+    return lambda replicates: _over_runs(
+        first[replicates] if first.ndim == 2 else first, second[replicates]
+    )
 
 
 def _change(before: NDArray[Any], after: NDArray[Any]) -> Statistic:
-    """Mean `after` / mean `before` - 1 as a function of the seeds that count."""
-    return lambda seeds: float(np.nanmean(after[seeds]) / np.nanmean(before[seeds]) - 1)
+    """Mean `after` / mean `before` - 1 as a function of the replicates that count."""
+    return lambda replicates: float(
+        np.nanmean(after[replicates]) / np.nanmean(before[replicates]) - 1
+    )
 
 
 def _of_means(levels: NDArray[Any], values: NDArray[Any]) -> Statistic:
-    """Spearman of the level with the mean over seeds, of levels that have runs."""
+    """Spearman of the level with the mean over replicates, of levels that have runs."""
 
-    def statistic(seeds: NDArray[Any]) -> float:
-        kept = np.isfinite(values[seeds]).any(0)
-        return rank_correlation(levels[kept], np.nanmean(values[seeds][:, kept], axis=0))
+    def statistic(replicates: NDArray[Any]) -> float:
+        kept = np.isfinite(values[replicates]).any(0)
+        return rank_correlation(levels[kept], np.nanmean(values[replicates][:, kept], axis=0))
 
     return statistic
 
@@ -167,11 +172,11 @@ def _levels(runs: pd.DataFrame, sweep: str, configurations: list[int]) -> NDArra
 def _statistics(runs: pd.DataFrame, wanted: Settings) -> dict[str, Measured]:
     """All statistics of one label condition and stop."""
     doubt = _doubt(runs)
-    seeds = runs["seed"].nunique()
+    replicates = runs["replicate"].nunique()
     found: dict[str, Measured] = {}
 
     def resampled(statistic: Statistic) -> Measured:
-        number = bootstrap(statistic, seeds, seed=0, repeats=wanted.repeats)
+        number = bootstrap(statistic, replicates, seed=0, repeats=wanted.repeats)
         return Measured(number.value, number.low, number.high, number.n, doubt)
 
     for sweep, sign in SIGNS.items():
@@ -189,8 +194,8 @@ def _statistics(runs: pd.DataFrame, wanted: Settings) -> dict[str, Measured]:
         found[f"{sweep}_net_effect"] = resampled(_change(net[:, calmest], net[:, noisiest]))
         permuted = _permuted(levels, values, wanted.repeats)
         extreme = np.sum(sign * permuted >= sign * found[sweep].value)
-        found[f"{sweep}_p"] = exact((1 + extreme) / (1 + len(permuted)), n=seeds)
-        found[f"{sweep}_permuted"] = exact(permuted.mean(), n=seeds)
+        found[f"{sweep}_p"] = exact((1 + extreme) / (1 + len(permuted)), n=replicates)
+        found[f"{sweep}_permuted"] = exact(permuted.mean(), n=replicates)
     twins = _grid(runs, wanted.twins, "lambda_hat")
     twins = twins[np.isfinite(twins).all(1)]
     found["twins"] = mean_of((twins[:, 1] - twins[:, 0]) / twins.mean())
@@ -207,7 +212,7 @@ def _statistics(runs: pd.DataFrame, wanted: Settings) -> dict[str, Measured]:
 
 
 def _permuted(levels: NDArray[Any], values: NDArray[Any], repeats: int) -> NDArray[Any]:
-    """Spearman over runs, the estimates of each seed in random order, `repeats` times."""
+    """Spearman over runs, the estimates of each replicate in random order, `repeats` times."""
     random = np.random.default_rng(1)
     return np.array([_over_runs(levels, random.permuted(values, axis=1)) for _ in range(repeats)])
 
@@ -231,16 +236,16 @@ def _paper(table: pd.DataFrame, wanted: Settings) -> dict[str, Measured]:
     """The papers' own comparison: after a fixed number of steps, by level means."""
     runs = table[(table["labels"] == "clean") & (table["stop"] == "fixed")]
     trained = runs[runs["train_accuracy"] >= wanted.accuracy]
-    seeds = sorted(runs["seed"].unique())
+    replicates = sorted(runs["replicate"].unique())
     found = {"paper_left_out": exact(len(runs) - len(trained), n=len(runs))}
     for sweep in ("learning_rate", "momentum"):
         configurations = list(getattr(wanted, sweep))
-        grid = trained.pivot_table(index="seed", columns="configuration", values="lambda_hat")
-        values = grid.reindex(index=seeds, columns=configurations).to_numpy(dtype=float)
+        grid = trained.pivot_table(index="replicate", columns="configuration", values="lambda_hat")
+        values = grid.reindex(index=replicates, columns=configurations).to_numpy(dtype=float)
         statistic = _of_means(_levels(runs, sweep, configurations), values)
         found[f"paper_{sweep}"] = exact(math.nan)
         if np.isfinite(values).any(0).sum() > 1:
-            number = bootstrap(statistic, len(seeds), seed=0, repeats=wanted.repeats)
+            number = bootstrap(statistic, len(replicates), seed=0, repeats=wanted.repeats)
             found[f"paper_{sweep}"] = number
     levels = _levels(runs, "batch", wanted.batch)
     ends = [wanted.batch[int(levels.argmin())], wanted.batch[int(levels.argmax())]]

@@ -15,6 +15,9 @@ from stagewise.theory.normal_crossing import (
     sum_excess,
 )
 
+ESTIMATES = ("monomials", "monomials_exact", "sums")
+"""Inputs that are LLC tables of draws."""
+
 SCALE = 2.0
 """Factor of the monomials: regression with noise of standard deviation 1/2."""
 

@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 from stagewise.findings.measured import Measured, exact, simulated
 
+ESTIMATES = ("sgld", "mala", "gibbs", "minibatch")
+"""Inputs that are LLC tables of draws."""
+
 
 def measure(
     inputs: Mapping[str, list[pd.DataFrame]], settings: Mapping[str, Any]

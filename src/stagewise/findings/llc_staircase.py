@@ -9,6 +9,9 @@ import pandas as pd
 
 from stagewise.findings.measured import Measured, exact, mean_of, rank_correlation, simulated
 
+ESTIMATES = ("gibbs", "sgld", "plain", "plateaus")
+"""Inputs that are LLC tables of draws."""
+
 NEAR = 0.01
 """A checkpoint is on plateau k if its loss is within this share of the initial loss of L_k."""
 

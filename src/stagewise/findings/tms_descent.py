@@ -16,6 +16,9 @@ from stagewise.theory.superposition import (
     polygon_loss,
 )
 
+ESTIMATES = ("llc",)
+"""Inputs that are LLC tables of draws."""
+
 C = 6
 LEVELS = np.array([polygon_loss(parse_phase(p)[0], C, parse_phase(p)[1]) for p in PHASES_6])
 COEFFICIENTS = np.array(

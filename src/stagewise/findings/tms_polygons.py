@@ -11,6 +11,9 @@ from scipy.stats import t as student
 from stagewise.findings.measured import Measured, exact, mean_of
 from stagewise.theory.superposition import PHASES_6, parse_phase, polygon_coefficient
 
+ESTIMATES = ("exact_kernel", "paper")
+"""Inputs that are LLC tables of draws."""
+
 C = 6
 COLUMNS = [
     "phase",

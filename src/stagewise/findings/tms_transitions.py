@@ -12,6 +12,9 @@ from stagewise.findings.measured import Measured, bootstrap, doubtful, exact
 from stagewise.findings.tms_descent import COEFFICIENTS, LEVELS, checkpoints
 from stagewise.theory.superposition import PHASES_6
 
+ESTIMATES = ("llc",)
+"""Inputs that are LLC tables of draws."""
+
 FEWEST = 5
 """Transitions below which a share must not decide a claim."""
 COLUMNS = [

@@ -88,4 +88,4 @@ def step(state: State, target: Target, batch: Batch, noise: Tensor) -> tuple[Sta
     loss = (below - truth).square().sum((1, 2)) / 2
     layers = sum(mask.flatten(1).any(1).to(loss.dtype) for mask in masks)
     following = State(position, loss, state.gradient)
-    return following, Info(expected / layers, torch.ones_like(loss))
+    return following, Info(expected / layers)

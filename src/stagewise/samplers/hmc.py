@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from stagewise.samplers.metropolis import decided
 from stagewise.samplers.target import (
     Batch,
     Info,
@@ -32,7 +33,7 @@ def init(position: Tensor, target: Target, batch: Batch) -> State:
 def step(state: State, target: Target, batch: Batch, noise: Tensor) -> tuple[State, Info]:
     """One trajectory of every chain, accepted with probability min(1, exp(H - H')).
 
-    H = U(w) + |p|^2 / 2 with fresh momenta p ~ N(0, I), followed by options["leapfrog"] leapfrog
+    H = U(w) + |p|^2 / 2 with fresh momenta p ~ N(0, I), followed by options.leapfrog leapfrog
     steps of size sqrt(epsilon) (1 + JITTER u), u uniform on [-1, 1]. One leapfrog step without
     the jitter is MALA with the same epsilon. Of `noise` (row, d + 2) the last two columns are the
     uniform numbers of the jitter and of the decision, through the normal distribution function.
@@ -44,18 +45,10 @@ def step(state: State, target: Target, batch: Batch, noise: Tensor) -> tuple[Sta
     position, loss, gradient = state
     before = potential(position, loss, target) + momentum.square().sum(-1) / 2
     momentum = momentum - size / 2 * potential_gradient(position, gradient, target)
-    for _ in range(int(target.options["leapfrog"])):
+    for _ in range(target.options.leapfrog):
         position = position + size * momentum
         loss, gradient = target.loss_and_gradient(position, batch)
         momentum = momentum - size * potential_gradient(position, gradient, target)
     momentum = momentum + size / 2 * potential_gradient(position, gradient, target)
     after = potential(position, loss, target) + momentum.square().sum(-1) / 2
-    log_ratio = torch.nan_to_num(before - after, nan=-torch.inf)
-    accepted = torch.special.log_ndtr(noise[:, -1]) < log_ratio
-    keep = accepted[:, None]
-    following = State(
-        torch.where(keep, position, state.position),
-        torch.where(accepted, loss, state.loss),
-        torch.where(keep, gradient, state.gradient),
-    )
-    return following, Info(state.loss, log_ratio.clamp(max=0).exp())
+    return decided(state, State(position, loss, gradient), before - after, noise[:, -1])

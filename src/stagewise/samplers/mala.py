@@ -1,8 +1,8 @@
 """Metropolis-adjusted Langevin (Roberts and Tweedie 1996): exact for any stable step size."""
 
-import torch
 from torch import Tensor
 
+from stagewise.samplers.metropolis import decided
 from stagewise.samplers.target import (
     Batch,
     Info,
@@ -47,12 +47,4 @@ def step(state: State, target: Target, batch: Batch, noise: Tensor) -> tuple[Sta
         - potential(proposed, loss, target)
         + (eta.square().sum(-1) - eta_back.square().sum(-1)) / 2
     )
-    log_ratio = torch.nan_to_num(log_ratio, nan=-torch.inf)
-    accepted = torch.special.log_ndtr(decision) < log_ratio
-    keep = accepted[:, None]
-    following = State(
-        torch.where(keep, proposed, state.position),
-        torch.where(accepted, loss, state.loss),
-        torch.where(keep, gradient, state.gradient),
-    )
-    return following, Info(state.loss, log_ratio.clamp(max=0).exp())
+    return decided(state, State(proposed, loss, gradient), log_ratio, decision)

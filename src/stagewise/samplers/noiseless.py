@@ -5,7 +5,6 @@ Langevin sampling of the same target, its LLC is the part of that estimate that 
 zero at a minimum, negative elsewhere.
 """
 
-import torch
 from torch import Tensor
 
 from stagewise.samplers.sgld import init
@@ -26,4 +25,4 @@ def step(state: State, target: Target, batch: Batch, noise: Tensor) -> tuple[Sta
     loss, gradient = target.loss_and_gradient(state.position, batch)
     drift = potential_gradient(state.position, gradient, target)
     position = state.position - target.epsilon / 2 * drift
-    return State(position, loss, gradient), Info(loss, torch.ones_like(loss))
+    return State(position, loss, gradient), Info(loss)

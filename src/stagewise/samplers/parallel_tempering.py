@@ -4,9 +4,8 @@ Each row of the target is a ladder of K chains at inverse temperatures
 
     nbeta_t = nbeta * lowest^(t / (K - 1)),   t = 0, ..., K - 1
 
-and its position is that of the coldest, t = 0. Options: temperatures (K, default 24) and lowest
-(the ratio at the hottest, default 1/50). Chain t has the step size epsilon (nbeta + gamma) /
-(nbeta_t + gamma): epsilon measured in the same unit of its own curvature bound.
+and its position is that of the coldest, t = 0. K and lowest are its options. Chain t has the step
+size epsilon (nbeta + gamma) / (nbeta_t + gamma): epsilon in the same unit of its own curvature.
 """
 
 from dataclasses import replace
@@ -17,7 +16,6 @@ from torch import Tensor
 
 from stagewise.samplers import mala
 from stagewise.samplers.target import Batch, Info, State, Target
-from stagewise.settings import SettingsError
 
 FULL_DATA = True
 
@@ -42,24 +40,21 @@ class Ladder(NamedTuple):
 
 def temperatures(target: Target) -> Tensor:
     """nbeta of every chain of every ladder, falling.  (row, K)"""
-    count = _count(target)
-    lowest = float(target.options.get("lowest", 1 / 50))
-    if not 0 < lowest < 1:
-        raise SettingsError(f"options.lowest: must be between 0 and 1, got {lowest}")
+    count = target.options.temperatures
     powers = torch.arange(count, dtype=target.nbeta.dtype) / (count - 1)
-    return target.nbeta * lowest**powers
+    return target.nbeta * target.options.lowest**powers
 
 
 def noise_size(target: Target) -> int:
     """Standard normals of one ladder and step: MALA's for each chain, one for each exchange."""
-    count = _count(target)
+    count = target.options.temperatures
     return count * mala.noise_size(target) + count - 1
 
 
 def init(position: Tensor, target: Target, batch: Batch) -> Ladder:
     """Every chain of a ladder at the row's `position` (row, d)."""
     flat = _chains(target)
-    state = mala.init(position.repeat_interleave(_count(target), dim=0), flat, batch)
+    state = mala.init(position.repeat_interleave(target.options.temperatures, dim=0), flat, batch)
     return _ladder(state, len(position), torch.zeros(1, dtype=torch.int64))
 
 
@@ -102,13 +97,6 @@ def step(state: Ladder, target: Target, batch: Batch, noise: Tensor) -> tuple[La
     )
 
 
-def _count(target: Target) -> int:
-    count = int(target.options.get("temperatures", 24))
-    if count < 2:
-        raise SettingsError(f"options.temperatures: must be at least 2, got {count}")
-    return count
-
-
 def _ladder(state: State, rows: int, sweeps: Tensor) -> Ladder:
     return Ladder(
         state.position.reshape(rows, -1, state.position.shape[1]),
@@ -120,7 +108,7 @@ def _ladder(state: State, rows: int, sweeps: Tensor) -> Ladder:
 
 def _chains(target: Target) -> Target:
     """The target of all chains as consecutive rows: K for each row of `target`."""
-    count, nbeta = _count(target), temperatures(target)
+    count, nbeta = target.options.temperatures, temperatures(target)
     epsilon = target.epsilon * (target.nbeta + target.localization) / (nbeta + target.localization)
 
     def repeated(tensor: Tensor) -> Tensor:

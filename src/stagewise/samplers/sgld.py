@@ -31,4 +31,4 @@ def step(state: State, target: Target, batch: Batch, noise: Tensor) -> tuple[Sta
     position = (
         state.position - target.epsilon / 2 * drift + target.epsilon.sqrt() * noise * target.mask
     )
-    return State(position, loss, gradient), Info(loss, torch.ones_like(loss))
+    return State(position, loss, gradient), Info(loss)

@@ -49,8 +49,8 @@ class Target:
     """Parameter tensors of which a position is the concatenation, in this order."""
     constants: Mapping[str, Tensor]
     """Tensors (row, ...) that the loss of a row depends on and that are not sampled."""
-    options: Mapping[str, Any]
-    """Settings that only one sampler knows, by name."""
+    options: Any = None
+    """Settings that only this sampler has: its class in `samplers/options.py`."""
 
 
 class State(NamedTuple):
@@ -69,8 +69,8 @@ class Info(NamedTuple):
 
     loss: Tensor
     """(row,) mean loss at the position the step *started* from, on the step's own data."""
-    acceptance: Tensor
-    """(row,) probability with which the proposal was accepted; 1 for unadjusted samplers."""
+    acceptance: Tensor | None = None
+    """(row,) probability with which the proposal was accepted; None for unadjusted samplers."""
     exchange: Tensor | None = None
     """(row,) mean probability of the exchanges between temperatures that were proposed; None for
     samplers of one temperature."""

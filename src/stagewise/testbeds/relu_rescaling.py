@@ -6,7 +6,6 @@ from typing import Any
 import pandas as pd
 import torch
 from torch import Tensor
-from torch.func import jacrev, vmap
 
 from stagewise.seeds import generator
 from stagewise.settings import build as build_settings
@@ -95,8 +94,12 @@ def _points(model: Model, inputs: Tensor, seed: int) -> Points:
 def jacobian_ranks(parameters: Parameters, inputs: Tensor) -> Tensor:
     """Rank of the Jacobian (sample, d) of the function on the inputs, for each network (row,)."""
 
-    def jacobian(w: dict[str, Tensor]) -> Tensor:
-        pieces = jacrev(outputs)(w, inputs)
-        return torch.cat([piece.flatten(1) for piece in pieces.values()], dim=1)
-
-    return torch.linalg.matrix_rank(vmap(jacobian)(dict(parameters)), rtol=1e-9)
+    ranks = []
+    for row in range(len(parameters["first"])):
+        w = {name: tensor[row].clone().requires_grad_() for name, tensor in parameters.items()}
+        found = outputs(w, inputs)
+        unit = torch.eye(len(found), dtype=found.dtype)
+        pieces = torch.autograd.grad(found, list(w.values()), unit, is_grads_batched=True)
+        jacobian = torch.cat([piece.flatten(1) for piece in pieces], dim=1)
+        ranks.append(torch.linalg.matrix_rank(jacobian, rtol=1e-9))
+    return torch.stack(ranks)

@@ -8,7 +8,7 @@ posterior is what the step size of a Langevin sampler has to respect.
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import gamma as gamma_distribution
+from scipy.special import gammaincinv
 
 
 def monomial_stiffness(
@@ -50,7 +50,7 @@ def sum_stiffness(powers: Sequence[int], *, n_beta: float, quantile: float = 0.9
     """
     found = []
     for p in powers:
-        widest = (gamma_distribution.ppf(quantile, 1 / p) / n_beta) ** (1 / p)
+        widest = (gammaincinv(1 / p, quantile) / n_beta) ** (1 / p)
         found.append(p * (p - 1) * widest ** (p - 2))
     return float(max(found))
 

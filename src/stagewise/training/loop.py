@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from stagewise.engine.noise import BLOCK, index_block
+from stagewise.engine.noise import index_block
 from stagewise.engine.program import Program, flatten, unflatten
 from stagewise.progress import Report
 from stagewise.resume import SideFile, restore_streams, stream_states
@@ -18,6 +18,9 @@ from stagewise.testbeds.testbed import Points, Testbed
 from stagewise.training.descent import descended
 from stagewise.training.schedule import checkpoint_steps
 from stagewise.training.training import Configuration, Training
+
+BLOCK = 16
+"""Steps whose batches are drawn at once."""
 
 
 class DivergedTrainingError(RuntimeError):
@@ -153,7 +156,7 @@ class _Fleet:
             if picked is None:
                 loss, gradient = self._program.loss_and_gradient(self._position, self._testbed.data)
             else:
-                batch = {k: v[picked[inner]] for k, v in self._testbed.data.items()}
+                batch = {k: v[picked[:, inner]] for k, v in self._testbed.data.items()}
                 loss, gradient = self._program.loss_and_gradient(
                     self._position, batch, shared=False
                 )

@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from stagewise.artifacts import ArtifactError, written_whole
+from stagewise.settings import SettingsError
 from stagewise.testbeds.testbed import Points, Testbed
 
 FORMAT = "stagewise-trajectory-1"
@@ -86,14 +87,29 @@ def load(path: str | Path, *, testbed: str) -> Points:
     return Points(groups["parameters"], index, groups["constants"], groups["masks"])
 
 
+def points_of(testbed: Testbed, path: str | Path | None) -> Points:
+    """The checkpoints of a trained run, or, without a file, the points the testbed knows.
+
+    Raises ArtifactError for a file that is not whole or does not fit the testbed, SettingsError
+    for a testbed that knows no points.
+    """
+    if path:
+        found = load(path, testbed=testbed.name)
+        check_shapes(found, testbed, path)
+        return found
+    if testbed.points is None:
+        raise SettingsError(
+            f"training: {testbed.name} has no known points with this `model`, so it must be trained"
+        )
+    return testbed.points()
+
+
 def check_shapes(points: Points, testbed: Testbed, path: str | Path) -> None:
     """Raises ArtifactError unless the parameters fit the testbed's own names and shapes."""
-    if testbed.initial is not None:
-        model = testbed.initial(torch.Generator())
-        expected = {name: tuple(tensor.shape) for name, tensor in model.items()}
-    elif testbed.points is not None:
-        known = testbed.points().parameters
-        expected = {name: tuple(tensor.shape[1:]) for name, tensor in known.items()}
+    if testbed.initial is None:
+        raise ArtifactError(f"{path}: {testbed.name} with this `model` is not trained")
+    model = testbed.initial(torch.Generator())
+    expected = {name: tuple(tensor.shape) for name, tensor in model.items()}
     found = {name: tuple(tensor.shape[1:]) for name, tensor in points.parameters.items()}
     if found != expected:
         raise ArtifactError(

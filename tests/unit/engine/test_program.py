@@ -1,4 +1,4 @@
-"""Mapped and traced losses and gradients against plain automatic differentiation of one model."""
+"""Mapped losses and gradients against plain automatic differentiation of one model."""
 
 from typing import Any
 
@@ -64,7 +64,7 @@ def test_against_autograd(shared: bool, dtype: torch.dtype, tolerance: float) ->
     }
     program = Program(losses, SHAPES, constants, rows=ROWS)
     own = [batch if shared else {k: v[row] for k, v in batch.items()} for row in range(ROWS)]
-    for shift in (0.0, 0.3):  # the second call runs the trace on other values
+    for shift in (0.0, 0.3):
         loss, gradient = program.loss_and_gradient(position + shift, batch, shared=shared)
         right_loss, right_gradient = expected(position + shift, constants, own)
         torch.testing.assert_close(loss, right_loss, rtol=tolerance, atol=tolerance)

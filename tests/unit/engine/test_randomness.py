@@ -11,7 +11,10 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from stagewise.engine.noise import BLOCK
+from stagewise.engine.chains import Chains
+from stagewise.engine.execution import compiler
+from stagewise.engine.noise import block_length
+from stagewise.engine.posteriors import posteriors
 from stagewise.engine.sample import sample
 from stagewise.engine.sampling import Sampling
 from stagewise.progress import silent
@@ -19,8 +22,8 @@ from stagewise.resume import SideFile, fingerprint
 from stagewise.samplers import mala, parallel_tempering, sgld
 from stagewise.testbeds.testbed import Points, Testbed
 
+BLOCK = block_length(9)
 SETTINGS: dict[str, Any] = {
-    "kernel": "any",
     "n": [50.0, 400.0],
     "localization": 1.0,
     "epsilon": 0.1,
@@ -38,8 +41,6 @@ KERNELS = [
     pytest.param(mala, {"start": "tether"}, id="mala-tether"),
     pytest.param(parallel_tempering, {"options": {"temperatures": 3}}, id="parallel_tempering"),
 ]
-ROW = 9 * 8 * (BLOCK + 12)
-"""Bytes of memory of one row of 9 float64 parameters, by the engine's account."""
 every_kernel = pytest.mark.parametrize(("kernel", "changes"), KERNELS)
 
 
@@ -64,6 +65,10 @@ def network() -> Testbed:
     return Testbed(name="network", losses=losses, data=data, points=lambda: points)
 
 
+def settings(kernel: ModuleType, changes: dict[str, Any]) -> Sampling:
+    return Sampling(**(SETTINGS | {"kernel": kernel.__name__.rsplit(".", 1)[1]} | changes))
+
+
 def run(kernel: ModuleType, *, seed: int = 3, memory: int = 1 << 30, **changes: Any) -> xr.Dataset:
     testbed = network()
     assert testbed.points is not None
@@ -71,11 +76,22 @@ def run(kernel: ModuleType, *, seed: int = 3, memory: int = 1 << 30, **changes: 
         testbed,
         testbed.points(),
         kernel,
-        Sampling(**(SETTINGS | changes)),
+        settings(kernel, changes),
         seed=seed,
         report=silent,
         memory=memory,
     )
+
+
+def row(kernel: ModuleType, changes: dict[str, Any]) -> int:
+    """Bytes that a step of one row writes, by the engine's account."""
+    testbed = network()
+    assert testbed.points is not None
+    points, sampling = testbed.points(), settings(kernel, changes)
+    found = posteriors(testbed, points, kernel, sampling, seed=3)
+    grid = torch.zeros(1, 3, dtype=torch.int64)
+    chains = Chains(kernel, found, grid, seed=3, places=torch.arange(4))
+    return chains.cost().written
 
 
 def same(first: xr.Dataset, second: xr.Dataset) -> None:
@@ -92,13 +108,21 @@ def same(first: xr.Dataset, second: xr.Dataset) -> None:
 @every_kernel
 def test_rows_stepped_in_other_company(kernel: ModuleType, changes: dict[str, Any]) -> None:
     together = run(kernel, **changes)
-    same(together, run(kernel, memory=10 * ROW, **changes))  # chunks of 10, 10 and 4 rows
+    ten = 10 * row(kernel, changes)
+    same(together, run(kernel, memory=ten, **changes))  # chunks of 10, 10 and 4 rows
     one = {"checkpoints": {"name": "c"}, "n": [400.0]}
     same(run(kernel, **one, **changes), run(kernel, memory=1, **one, **changes))  # of one row
     alone = run(kernel, checkpoints={"name": "c"}, **changes)
     same(together.isel(checkpoint=[2]), alone)
     several = run(kernel, checkpoints={"step": [10, 30]}, **changes)
     same(together.isel(checkpoint=[1, 3]), several)
+
+
+@every_kernel
+def test_compiled_or_not(kernel: ModuleType, changes: dict[str, Any]) -> None:
+    if compiler() is None:
+        pytest.skip("there is no C++ compiler on this machine")
+    same(run(kernel, **changes), run(kernel, execution="compiled", **changes))
 
 
 @every_kernel
@@ -155,7 +179,7 @@ def test_resumed_after_a_kill_at_every_block(
     kernel: ModuleType, changes: dict[str, Any], tmp_path: Path
 ) -> None:
     """Two chunks of three blocks: six places to be killed at. Bit for bit: the same batches."""
-    testbed, sampling = network(), Sampling(**(SETTINGS | changes))
+    testbed, sampling = network(), settings(kernel, changes)
     assert testbed.points is not None
 
     def go(side_file: SideFile | None) -> xr.Dataset:
@@ -168,7 +192,7 @@ def test_resumed_after_a_kill_at_every_block(
             seed=3,
             report=silent,
             side_file=side_file,
-            memory=12 * ROW,
+            memory=12 * row(kernel, changes),
         )
 
     whole = go(None)

@@ -9,13 +9,13 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
-from stagewise.engine.noise import BLOCK, index_block
+from stagewise.engine.noise import index_block
 from stagewise.progress import silent
 from stagewise.resume import SideFile
 from stagewise.seeds import generator
 from stagewise.settings import build
 from stagewise.testbeds.testbed import Points, Testbed
-from stagewise.training.loop import DivergedTrainingError, train
+from stagewise.training.loop import BLOCK, DivergedTrainingError, train
 from stagewise.training.schedule import checkpoint_steps
 from stagewise.training.training import Training
 
@@ -84,7 +84,7 @@ def test_steps_are_those_of_torch(batch: int | None, momentum: float) -> None:
                 picked = index_block(streams, BLOCK, SAMPLES, batch)
             data = testbed.data
             if batch is not None:
-                data = {k: v[picked[step % BLOCK, 0]] for k, v in data.items()}
+                data = {k: v[picked[0, step % BLOCK]] for k, v in data.items()}
             optimizer.zero_grad()
             losses(w, {}, data).mean().backward()
             optimizer.step()

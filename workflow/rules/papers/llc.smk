@@ -1,27 +1,27 @@
 PARTS["llc"] = {
     "potentials": {
-        "monomials": of_runs("polynomial", "monomials", "sgld/llc.csv"),
-        "monomials_exact": of_runs("polynomial", "monomials", "mala/llc.csv"),
-        "sums": of_runs("polynomial", "sums", "sgld/llc.csv"),
+        "monomials": of_runs("polynomial", "monomials", "sgld/draws.nc"),
+        "monomials_exact": of_runs("polynomial", "monomials", "mala/draws.nc"),
+        "sums": of_runs("polynomial", "sums", "sgld/draws.nc"),
     },
     "components": {"draws": of_runs("polynomial", "components", "sgld/draws.nc")},
     "deep_linear": {
-        "generic": of_runs("deep_linear", "generic", "sgld/llc.csv"),
-        "gibbs": of_runs("deep_linear", "balanced", "gibbs/llc.csv"),
-        "balanced": of_runs("deep_linear", "balanced", "sgld/llc.csv"),
-        "random_rank": of_runs("deep_linear", "random_rank", "sgld/llc.csv"),
+        "generic": of_runs("deep_linear", "generic", "sgld/draws.nc"),
+        "gibbs": of_runs("deep_linear", "balanced", "gibbs/draws.nc"),
+        "balanced": of_runs("deep_linear", "balanced", "sgld/draws.nc"),
+        "random_rank": of_runs("deep_linear", "random_rank", "sgld/draws.nc"),
     },
     "samplers": {
-        "sgld": of_runs("deep_linear", "trio", "sgld/llc.csv"),
-        "mala": of_runs("deep_linear", "trio", "mala/llc.csv"),
-        "gibbs": of_runs("deep_linear", "trio", "gibbs/llc.csv"),
-        "minibatch": of_runs("deep_linear", "trio_data", "sgld/llc.csv"),
+        "sgld": of_runs("deep_linear", "trio", "sgld/draws.nc"),
+        "mala": of_runs("deep_linear", "trio", "mala/draws.nc"),
+        "gibbs": of_runs("deep_linear", "trio", "gibbs/draws.nc"),
+        "minibatch": of_runs("deep_linear", "trio_data", "sgld/draws.nc"),
     },
     "staircase": {
-        "gibbs": of_runs("deep_linear", "descent", "gibbs/llc.csv"),
-        "sgld": of_runs("deep_linear", "descent", "sgld/llc.csv"),
-        "plain": of_runs("deep_linear", "descent", "plain/llc.csv"),
-        "plateaus": of_runs("deep_linear", "plateaus", "gibbs/llc.csv"),
+        "gibbs": of_runs("deep_linear", "descent", "gibbs/draws.nc"),
+        "sgld": of_runs("deep_linear", "descent", "sgld/draws.nc"),
+        "plain": of_runs("deep_linear", "descent", "plain/draws.nc"),
+        "plateaus": of_runs("deep_linear", "plateaus", "gibbs/draws.nc"),
     },
     "coverage": {
         kind: [
@@ -31,9 +31,9 @@ PARTS["llc"] = {
                 ("polynomial", "random_monomials", "mala"),
                 ("polynomial", "random_sums", "mala"),
             )
-            for path in of_runs(testbed, variant, f"{sampling}/{file}")
+            for path in of_runs(testbed, variant, f"{sampling}/draws.nc")
         ]
-        for kind, file in (("tables", "llc.csv"), ("draws", "draws.nc"))
+        for kind in ("tables", "draws")
     },
     "heuristics": {
         f"{labels}_{name}": of_runs("digits_mlp", labels, file)

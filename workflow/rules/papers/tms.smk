@@ -1,8 +1,8 @@
 PARTS["tms"] = {
     "potential": {},
     "polygons": {
-        "exact_kernel": of_runs("superposition", "polygons", "mala/llc.csv"),
-        "paper": of_runs("superposition", "polygons_of_data", "paper/llc.csv"),
+        "exact_kernel": of_runs("superposition", "polygons", "mala/draws.nc"),
+        "paper": of_runs("superposition", "polygons_of_data", "paper/draws.nc"),
     },
     "posterior": {
         "tempered": of_runs("superposition", "posterior", "tempering/draws.nc"),
@@ -17,8 +17,8 @@ PARTS["tms"] = {
             )
         ],
     },
-    "descent": {"llc": of_runs("superposition", "descent", "paper/llc.csv")},
-    "transitions": {"llc": of_runs("superposition", "descent", "paper/llc.csv")},
+    "descent": {"llc": of_runs("superposition", "descent", "paper/draws.nc")},
+    "transitions": {"llc": of_runs("superposition", "descent", "paper/draws.nc")},
 }
 
 

@@ -1,0 +1,112 @@
+"""How the steps of chains are executed: one operation after another, or compiled."""
+
+import logging
+import os
+import shutil
+import sys
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from stagewise.engine.cost import Cost
+from stagewise.samplers.target import Info, State
+
+log = logging.getLogger("stagewise")
+
+OVERHEAD, TRAFFIC = 2.5e-6, 2.5e-11
+"""Seconds that compiling saves of an operation, and of a byte that operations hand on."""
+COMPILING = 6.0, 0.015
+"""Seconds it takes to compile a step, and for each of its operations."""
+
+Execution = Literal["auto", "eager", "compiled"]
+Rows = Mapping[str, Tensor]
+"""What tells rows apart: tensors (row, ...)."""
+Move = Callable[[State, Tensor, Tensor | None, Rows], tuple[State, Info]]
+"""(state, noise (row, size), picked data (row, batch) or None for all, rows) -> (state, info): one
+step of a sampler, a pure function of tensors."""
+
+
+def compiler() -> str | None:
+    """The C++ compiler that would be used, or None if there is none."""
+    return shutil.which(os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++"))
+
+
+def compiles(choice: Execution, *, steps: int, cost: Cost) -> bool:
+    """Whether a run of so many steps, each of that cost, is to be compiled; logs it.
+
+    By default, where a compiler is present and the run is long enough to repay it. Decided by
+    counting, not by timing, so that a run is executed in the same way whenever it is repeated.
+    """
+    fixed, each = COMPILING
+    saved = steps * (cost.operations * OVERHEAD + cost.written * TRAFFIC)
+    repaid = saved > fixed + cost.operations * each
+    wanted = choice == "compiled" or (choice == "auto" and repaid)
+    found = compiler() if wanted else None
+    if wanted and found is None:
+        log.warning("no C++ compiler (CXX, or g++ on the path): the steps run uncompiled")
+    log.info(
+        "%d steps of %d operations and %.3g MB: %s",
+        steps,
+        cost.operations,
+        cost.written / 1e6,
+        "compiled" if found else "not compiled",
+    )
+    return found is not None
+
+
+def compiled(move: Move, example: tuple[State, Tensor, Tensor | None, Rows]) -> Move:
+    """The move as machine code for arguments of the shapes of `example`; itself, if that fails."""
+    try:
+        return _compiled(move, *example)
+    except Exception as error:
+        # whatever a compiler can fail with: the run can go on without it
+        log.warning(
+            "cannot compile (%s: %s): the steps run uncompiled",
+            type(error).__name__,
+            str(error).strip().split("\n")[0][:200],
+        )
+        return move
+
+
+def _compiled(move: Move, state: State, noise: Tensor, picked: Tensor | None, rows: Rows) -> Move:
+    # Imported here: they take three seconds, and most runs are too short to be compiled.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from torch import _inductor
+        from torch._inductor import config
+        from torch.fx.experimental.proxy_tensor import make_fx
+
+    kind, fields, names = type(state), len(state), list(rows)
+    numbers: list[int | None] = []
+
+    def flat(*tensors: Tensor) -> list[Tensor]:
+        before, noise, *rest = kind(*tensors[:fields]), *tensors[fields:]
+        chosen = None if picked is None else rest.pop(0)
+        after, info = move(before, noise, chosen, dict(zip(names, rest, strict=True)))
+        results = list(after)
+        numbers.clear()
+        for value in info:
+            numbers.append(None if value is None else len(results))
+            results += [] if value is None else [value]
+        return results
+
+    def leaves(state: State, noise: Tensor, picked: Tensor | None, rows: Rows) -> list[Tensor]:
+        chosen = [] if picked is None else [picked]
+        return [*(t.contiguous() for t in state), noise, *chosen, *rows.values()]
+
+    given = leaves(state, noise, picked, {name: t.contiguous() for name, t in rows.items()})
+    with torch.no_grad(), warnings.catch_warnings(), config.patch(compile_threads=1):
+        warnings.simplefilter("ignore")
+        graph = make_fx(flat)(*given)
+        run = _inductor.compile(graph, given)
+        run(*given)  # what cannot run has not been compiled
+
+    def call(state: State, noise: Tensor, picked: Tensor | None, rows: Rows) -> tuple[State, Info]:
+        results = run(*leaves(state, noise, picked, rows))
+        info = [None if number is None else results[number] for number in numbers]
+        return kind(*results[:fields]), Info(*info)
+
+    return call

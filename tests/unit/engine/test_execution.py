@@ -1,0 +1,95 @@
+"""When steps are compiled, and what happens where they cannot be."""
+
+import logging
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch import Tensor
+
+from stagewise.engine import execution
+from stagewise.engine.cost import Cost, cost
+from stagewise.samplers.target import Info, State
+
+SMALL, LARGE = Cost(10, 10**4), Cost(200, 10**6)
+
+
+def test_cost_counts_operations_and_what_they_write() -> None:
+    x = torch.ones(3, 5, dtype=torch.float64)
+    found = cost(lambda: (x + 1).exp().T.reshape(15)[2:])
+    assert found.written == 3 * 15 * 8  # sum, exponential, and the copy that reshape makes
+    assert 4 <= found.operations <= 7
+
+
+def test_cost_of_a_gradient_includes_the_way_back() -> None:
+    w = torch.ones(7, requires_grad=True)
+    forward = cost(lambda: (w * w).sum())
+    both = cost(lambda: torch.autograd.grad((w * w).sum(), w))
+    assert both.operations > 2 * forward.operations - 1
+    assert both.written > 2 * forward.written
+
+
+def test_compiling_must_be_repaid(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(execution, "compiler", lambda: "g++")
+    assert not execution.compiles("auto", steps=1000, cost=SMALL)
+    assert execution.compiles("auto", steps=10**6, cost=SMALL)
+    assert not execution.compiles("auto", steps=1000, cost=LARGE)
+    assert execution.compiles("auto", steps=10**5, cost=LARGE)
+    assert execution.compiles("compiled", steps=1, cost=SMALL)
+    assert not execution.compiles("eager", steps=10**9, cost=LARGE)
+
+
+def test_without_a_compiler_steps_run_uncompiled_and_it_is_said(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with caplog.at_level(logging.INFO, "stagewise"):
+        assert not execution.compiles("compiled", steps=1, cost=SMALL)
+        assert not execution.compiles("auto", steps=10**9, cost=LARGE)
+        assert not execution.compiles("auto", steps=1, cost=SMALL)
+    said = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len(said) == 2  # the last would not have been compiled anyway
+    assert all("no C++ compiler" in message for message in said)
+
+
+def test_a_compiler_that_fails_is_gone_without(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(*arguments: object) -> None:
+        raise RuntimeError("internal compiler error\nmany more lines")
+
+    def move(
+        state: State, noise: Tensor, picked: Tensor | None, rows: execution.Rows
+    ) -> tuple[State, Info]:
+        return state, Info(state.loss)
+
+    monkeypatch.setattr(execution, "_compiled", fails)
+    state = State(torch.zeros(2, 3), torch.zeros(2), torch.zeros(2, 3))
+    assert execution.compiled(move, (state, torch.zeros(2, 3), None, {})) is move
+    (said,) = caplog.records
+    assert said.getMessage() == (
+        "cannot compile (RuntimeError: internal compiler error): the steps run uncompiled"
+    )
+
+
+EAGER = """
+import sys
+from stagewise.engine.sample import sample
+from stagewise.engine.sampling import Sampling
+from stagewise.progress import silent
+from stagewise.samplers import sgld
+from stagewise.testbeds import polynomial
+
+testbed = polynomial.build({"kind": "sum", "potentials": [{"k": [2, 4]}]}, 0)
+settings = Sampling("sgld", 64, 0, 2, 1.0, epsilon=0.1, epsilon_unit="curvature", n=[100.0])
+sample(testbed, testbed.points(), sgld, settings, seed=0, report=silent)
+print(sorted({"torch._dynamo", "torch._inductor"} & set(sys.modules)))
+"""
+
+
+def test_short_runs_do_not_pay_for_the_compiler() -> None:
+    """Importing it takes longer than most runs."""
+    done = subprocess.run([sys.executable, "-c", EAGER], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "torch" not in done.stdout
