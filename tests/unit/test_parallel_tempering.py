@@ -154,7 +154,7 @@ def test_temperatures_are_geometric_and_options_are_checked(wells):
 def test_an_interrupted_sampling_goes_on_as_if_undisturbed(tmp_path, monkeypatch):
     testbed = superposition.build({"points": ["origin"]}, 0)
     sampling = Sampling(
-        kernel="parallel_tempering", steps=64, burn_in=16, chains=2, localization=1.0, n=[50.0],
+        kernel="parallel_tempering", steps=256, burn_in=64, chains=2, localization=1.0, n=[50.0],
         beta=1.0, epsilon=0.35, epsilon_unit="nbeta", start="tether",
         options={"temperatures": 4, "lowest": 0.1},
     )  # fmt: skip
@@ -167,7 +167,7 @@ def test_an_interrupted_sampling_goes_on_as_if_undisturbed(tmp_path, monkeypatch
         )  # fmt: skip
 
     def killed(done, note):
-        if done >= 48:
+        if done >= 192:
             raise KeyboardInterrupt
 
     undisturbed = found(silent)

@@ -184,7 +184,7 @@ def test_sums_of_powers(kernel: ModuleType) -> None:
         "kind": "sum",
         "potentials": [{"k": k, "curvature": sum_stiffness(k, n_beta=21.7)} for k in powers],
     }
-    draws = run(kernel, polynomial.build(settings, 0), steps=4000, burn_in=1000)
+    draws = run(kernel, polynomial.build(settings, 0), steps=6000, burn_in=1000)
     truths = [sum_excess(k, n_beta=float(draws.nbeta[0]), localization=1.0) for k in powers]
     bias = STEP.get(short(kernel), 0.3) / 4 if short(kernel) in UNADJUSTED else 0.0
     check(local_learning_coefficient(draws), truths, relative=0.05, bias=bias)

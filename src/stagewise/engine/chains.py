@@ -81,7 +81,7 @@ class Chains:
         if "parameters" in sampling.record:
             shape = (sampling.draws, centre.shape[1], rows)
             self.recorded["parameters"] = torch.full(shape, torch.nan, dtype=torch.float32)
-        self._move = self._eager
+        self._move: Move = self._eager
         if compile:
             self._move = compiled(move(kernel, found), self.example())
 

@@ -6,7 +6,7 @@ import shutil
 import sys
 import warnings
 from collections.abc import Callable, Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -101,12 +101,12 @@ def _compiled(move: Move, state: State, noise: Tensor, picked: Tensor | None, ro
     with torch.no_grad(), warnings.catch_warnings(), config.patch(compile_threads=1):
         warnings.simplefilter("ignore")
         graph = make_fx(flat)(*given)
-        run = _inductor.compile(graph, given)
+        run: Callable[..., Any] = _inductor.compile(graph, list[Any](given))
         run(*given)  # what cannot run has not been compiled
 
     def call(state: State, noise: Tensor, picked: Tensor | None, rows: Rows) -> tuple[State, Info]:
         results = run(*leaves(state, noise, picked, rows))
-        info = [None if number is None else results[number] for number in numbers]
+        info: list[Any] = [None if number is None else results[number] for number in numbers]
         return kind(*results[:fields]), Info(*info)
 
     return call

@@ -55,7 +55,7 @@ class SecondMoment:
     decay: float = 0.99
     """b2: share of the running mean of squared gradients that a step keeps."""
     stabiliser: float = 1e-3
-    """a, added to the root of the mean: a large one, above the size of gradients, adapts nothing."""
+    """a, added to the root of the mean; above the size of gradients it switches adapting off."""
     freeze: int | None = None
     """Steps after which the preconditioner is fixed, at its mean over their second half; from
     there on the law that is sampled is exact. Not more than burn_in. By default never."""

@@ -92,9 +92,9 @@ def step(state: Ladder, target: Target, batch: Batch, noise: Tensor) -> tuple[La
         ladder.sweeps,
     )
     probability = (log_ratio.clamp(max=0).exp() * proposed).sum(1) / proposed.sum().clamp(min=1)
-    return following, Info(
-        state.losses[:, 0], info.acceptance.reshape(rows, count)[:, 0], probability
-    )
+    assert info.acceptance is not None  # MALA decides
+    acceptance = info.acceptance.reshape(rows, count)[:, 0]
+    return following, Info(state.losses[:, 0], acceptance, probability)
 
 
 def _ladder(state: State, rows: int, sweeps: Tensor) -> Ladder:

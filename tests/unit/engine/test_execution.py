@@ -18,7 +18,8 @@ SMALL, LARGE = Cost(10, 10**4), Cost(200, 10**6)
 def test_cost_counts_operations_and_what_they_write() -> None:
     x = torch.ones(3, 5, dtype=torch.float64)
     found = cost(lambda: (x + 1).exp().T.reshape(15)[2:])
-    assert found.written == 3 * 15 * 8  # sum, exponential, and the copy that reshape makes
+    # sum, exponential, and the copy that reshape makes, once or twice; views write nothing
+    assert found.written in (3 * 15 * 8, 4 * 15 * 8)
     assert 4 <= found.operations <= 7
 
 
@@ -82,7 +83,7 @@ from stagewise.samplers import sgld
 from stagewise.testbeds import polynomial
 
 testbed = polynomial.build({"kind": "sum", "potentials": [{"k": [2, 4]}]}, 0)
-settings = Sampling("sgld", 64, 0, 2, 1.0, epsilon=0.1, epsilon_unit="curvature", n=[100.0])
+settings = Sampling("sgld", 64, 0, 2, 1.0, epsilon=1e-3, n=[100.0])
 sample(testbed, testbed.points(), sgld, settings, seed=0, report=silent)
 print(sorted({"torch._dynamo", "torch._inductor"} & set(sys.modules)))
 """

@@ -227,4 +227,4 @@ def test_index_columns_may_not_shadow_what_is_recorded() -> None:
     for column in ("chain", "n", "distance", "epsilon"):
         shadowed = Points(points.parameters, points.index.assign(**{column: 1.0}), points.constants)
         with pytest.raises(ValueError, match=f"index column '{column}'"):
-            sample(testbed, shadowed, sgld, Sampling(**SETTINGS), seed=0, report=silent)
+            sample(testbed, shadowed, sgld, settings(sgld, {}), seed=0, report=silent)
