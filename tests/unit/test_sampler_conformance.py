@@ -5,6 +5,7 @@ Samplers are found by listing the folder: a new file there is tested here withou
 
 import inspect
 import pkgutil
+from collections.abc import Callable, Iterable
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -26,7 +27,12 @@ from stagewise.progress import silent
 from stagewise.samplers import mala, sgld
 from stagewise.testbeds import gaussian, polynomial
 from stagewise.testbeds.testbed import Points, Testbed
-from stagewise.theory.langevin import gaussian_excess, sgld_variance
+from stagewise.theory.langevin import (
+    gaussian_excess,
+    sghmc_variance,
+    sgld_variance,
+    sgnht_variances,
+)
 from stagewise.theory.normal_crossing import monomial_excess, sum_excess
 from stagewise.theory.stiffness import monomial_stiffness, sum_stiffness
 
@@ -37,19 +43,42 @@ NOT_GENERAL = {
     "noiseless": "a control without noise: it descends and samples nothing",
     "deep_linear_gibbs": "knows the conditional distributions of one model family",
 }
+ADAPTIVE = {"adam_sgld", "rmsprop_sgld"}
+"""Not exact at any step size; test_adaptive_samplers.py."""
 OPTIONS = {"parallel_tempering": {"temperatures": 3, "lowest": 0.2}, "hmc": {"leapfrog": 3}}
 """Cheaper than the defaults; everything else runs as it stands."""
 STEP = {"mala": 1.0, "parallel_tempering": 1.0, "hmc": 1.0}
 """Step size in units of the stiffest curvature, 0.3 for the others: adjusted samplers are exact at
 any step and move faster with a large one."""
-UNADJUSTED = {"sgld"}
-"""Samplers with the stationary variance of theory/langevin.sgld_variance on quadratics; all others
+FRICTION = 0.1
+"""The default."""
+UNADJUSTED: dict[str, Callable[[list[float], float], Iterable[float]]] = {
+    "sgld": lambda precisions, step: [sgld_variance(p, step) for p in precisions],
+    "sghmc": lambda precisions, step: [sghmc_variance(p, step, FRICTION) for p in precisions],
+    "sgnht": lambda precisions, step: sgnht_variances(precisions, step, FRICTION),
+}
+"""Stationary variances on quadratics of given precisions, at a finite step; all other samplers
 have no bias."""
+LOOSE = {"sgnht": 0.03}
+"""Relative error allowed beside the statistical one: the closed form of SGNHT neglects that its
+friction fluctuates, which in a handful of dimensions it does."""
+
+
+def quadratic_excess(
+    kernel: ModuleType, curvatures: Iterable[float], n_beta: float, step: float
+) -> float:
+    """n beta E[L] with gamma = 1, as this sampler gives it."""
+    curvatures = list(curvatures)
+    precisions = [n_beta * h + 1 for h in curvatures]
+    exact: Callable[..., Iterable[float]] = lambda precisions, _: [1 / p for p in precisions]  # noqa: E731
+    variances = UNADJUSTED.get(short(kernel), exact)(precisions, step)
+    return sum(n_beta * h / 2 * v for h, v in zip(curvatures, variances, strict=True))
 
 
 def general_samplers() -> list[ModuleType]:
     names = [module.name for module in pkgutil.iter_modules(stagewise.samplers.__path__)]
-    return [import_module(f"stagewise.samplers.{n}") for n in names if n not in NOT_GENERAL]
+    left_out = NOT_GENERAL.keys() | ADAPTIVE
+    return [import_module(f"stagewise.samplers.{n}") for n in names if n not in left_out]
 
 
 SAMPLERS = general_samplers()
@@ -147,13 +176,12 @@ def test_gaussians(kernel: ModuleType) -> None:
         hessians.append(basis @ values.diag() @ basis.T)
     draws = run(kernel, quadratics(torch.stack(hessians)))
     nbeta, epsilon = float(draws.nbeta[0]), float(draws.epsilon[0, 0])
-    epsilon = epsilon if short(kernel) in UNADJUSTED else 0.0
     truths = [
-        gaussian_excess(spectrum, n_beta=nbeta, localization=1.0, epsilon=epsilon)
+        quadratic_excess(kernel, spectrum + [0.0] * (4 - len(spectrum)), nbeta, epsilon)
         for spectrum in SPECTRA
     ]
     estimates = local_learning_coefficient(draws)
-    check(estimates, truths, relative=0.03)
+    check(estimates, truths, relative=0.03, bias=LOOSE.get(short(kernel), 0.0))
     assert float(draws.rhat.max()) < 1.05
 
 
@@ -209,13 +237,15 @@ def test_without_temperature_the_tether_is_sampled(kernel: ModuleType) -> None:
     assert float(draws.excess_loss.std()) > 0  # the chains did move
     away = draws.parameters.values[0, 0] - centre[0].numpy()  # (chain, draw, parameter)
     means, squares = away.mean(1), (away**2).mean(1)
-    epsilon = float(draws.epsilon[0, 0]) if short(kernel) in UNADJUSTED else 0.0
-    variance = sgld_variance(4.0, epsilon)
+    variance = 0.25
+    if short(kernel) in UNADJUSTED:
+        variance = next(iter(UNADJUSTED[short(kernel)]([4.0, 4.0], float(draws.epsilon[0, 0]))))
     chains = len(away)
     assert (np.abs(means.mean(0)) < 4 * means.std(0, ddof=1) / chains**0.5).all()
     error = squares.std(0, ddof=1) / chains**0.5
     assert (error < 0.05 * variance).all()
-    assert (np.abs(squares.mean(0) - variance) < 4 * error).all()
+    loose = LOOSE.get(short(kernel), 0.0) * variance
+    assert (np.abs(squares.mean(0) - variance) < 4 * error + loose).all()
 
 
 @every_sampler
@@ -230,14 +260,14 @@ def test_held_coordinates_stay_and_the_rest_is_the_restricted_problem(kernel: Mo
     held = draws.parameters.values[..., ~mask[0].numpy()]
     assert (held == centre[0, ~mask[0]].float().numpy()).all()
     block = hessian[mask[0]][:, mask[0]]
-    epsilon = float(draws.epsilon[0, 0]) if short(kernel) in UNADJUSTED else 0.0
-    truth = gaussian_excess(
+    truth = quadratic_excess(
+        kernel,
         torch.linalg.eigvalsh(block).tolist(),
-        n_beta=float(draws.nbeta[0]),
-        localization=1.0,
-        epsilon=epsilon,
+        float(draws.nbeta[0]),
+        float(draws.epsilon[0, 0]),
     )
-    check(local_learning_coefficient(draws), [truth], relative=0.03)
+    loose = LOOSE.get(short(kernel), 0.0)
+    check(local_learning_coefficient(draws), [truth], relative=0.03, bias=loose)
     assert int(draws.dimension[0]) == 3
 
 

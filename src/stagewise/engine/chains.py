@@ -44,14 +44,15 @@ class Chains:
         places: Tensor,
         compile: bool = False,
     ) -> None:
-        """Chains of `grid` (row, 3) = (checkpoint, place of n, chain), at their first step.
+        """Chains of `grid` (row, 4) = (checkpoint, place of n, of step, chain), at the start.
 
         `places` are the checkpoints' numbers: a row's random streams hang on its number, its n
-        and its chain. With `compile` the steps run as machine code.
+        and its chain; the same chain has the same noise at every step size. With `compile` the
+        steps run as machine code.
         """
         self._kernel, self._found, self._sampling = kernel, found, found.sampling
         sampling, self._data = found.sampling, found.testbed.data
-        self._keys = [(int(places[a]), found.sizes[b], c) for a, b, c in grid.tolist()]
+        self._keys = [(int(places[a]), found.sizes[b], c) for a, b, _, c in grid.tolist()]
         self._rows = found.rows(grid)
         self._target, self._program = found.target(self._rows)
         self._noises = self._streams(seed, "noise")
@@ -163,6 +164,8 @@ class Chains:
     def _check_finite(self, losses: Tensor) -> None:
         """losses (step, row) of the block."""
         bad = ~torch.isfinite(losses)
+        if self._sampling.diverging == "keep":
+            return
         if not bad.any() and torch.isfinite(self._state.position).all():
             self._last_loss = losses[-1]
             return

@@ -78,6 +78,7 @@ def _compiled(move: Move, state: State, noise: Tensor, picked: Tensor | None, ro
         from torch import _inductor
         from torch._inductor import config
         from torch.fx.experimental.proxy_tensor import make_fx
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # it misses CUDA
 
     kind, fields, names = type(state), len(state), list(rows)
     numbers: list[int | None] = []

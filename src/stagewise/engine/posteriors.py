@@ -1,5 +1,6 @@
 """The local posteriors of a set of checkpoints, ready to be sampled row by row."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,12 +10,14 @@ from torch import Tensor
 
 from stagewise.engine.curvature import largest_curvature
 from stagewise.engine.program import Program, Shapes, flatten
-from stagewise.engine.sampling import Sampling
+from stagewise.engine.sampling import AUTO, Sampling
 from stagewise.samplers.options import options
 from stagewise.samplers.target import Kernel, Target
 from stagewise.seeds import generator
 from stagewise.settings import SettingsError
 from stagewise.testbeds.testbed import Points, Testbed
+
+log = logging.getLogger("stagewise")
 
 
 @dataclass(frozen=True)
@@ -38,23 +41,23 @@ class Posteriors:
     nbeta: Tensor
     """(n,)"""
     epsilon: Tensor
-    """(checkpoint, n) step sizes; not a number for samplers without one."""
+    """(checkpoint, n, step size); not a number for samplers without one."""
     options: Any
     """Settings that only this sampler has."""
 
     def rows(self, grid: Tensor) -> dict[str, Tensor]:
-        """What tells rows apart, for `grid` (row, 3) = (checkpoint, place of n, chain).
+        """What tells rows apart, for `grid` (row, 4) = (checkpoint, place of n, of step, chain).
 
         Tensors (row, ...): the fields of a target that have such a shape, and its constants, as
         "constants.<name>".
         """
-        at, size = grid[:, 0], grid[:, 1]
+        at, size, step = grid[:, :3].unbind(1)
         centre = self.centres[at]
         return {
             "centre": centre,
             "nbeta": self.nbeta[size][:, None],
             "localization": centre.new_full((len(grid), 1), self.sampling.localization),
-            "epsilon": self.epsilon[at, size][:, None],
+            "epsilon": self.epsilon[at, size, step][:, None],
             "mask": self.mask[at],
             **{f"constants.{name}": t[at] for name, t in self.points.constants.items()},
         }
@@ -94,7 +97,7 @@ def posteriors(
         raise ValueError(f"the loss at checkpoint {bad} itself is not finite")
     if "curvature" in points.index:
         curvature = torch.tensor(points.index["curvature"].to_numpy(), dtype=centres.dtype)
-    elif sampling.epsilon_unit == "curvature":
+    elif sampling.unit == "curvature":
         stream = generator(seed, "curvature")
         curvature = largest_curvature(program, centres, testbed.data, mask, stream=stream)
     else:
@@ -146,11 +149,17 @@ def _mask(points: Points, shapes: Mapping[str, tuple[int, ...]], centres: Tensor
 
 
 def _epsilon(sampling: Sampling, nbeta: Tensor, curvature: Tensor) -> Tensor:
-    shape = (len(curvature), len(nbeta))
-    if sampling.epsilon is None:
+    """(checkpoint, n, step size)"""
+    shape = (len(curvature), len(nbeta), 1)
+    if sampling.steps_in_unit is None:
         return nbeta.new_full(shape, torch.nan)
-    if sampling.epsilon_unit == "nbeta":
-        return sampling.epsilon / (nbeta + sampling.localization).expand(shape)
-    if sampling.epsilon_unit == "curvature":
-        return sampling.epsilon / (curvature[:, None] * nbeta + sampling.localization)
-    return nbeta.new_full(shape, sampling.epsilon)
+    steps = nbeta.new_tensor(sampling.steps_in_unit)
+    unit = nbeta.new_ones(shape)
+    if sampling.unit == "nbeta":
+        unit = (1 / (nbeta + sampling.localization))[None, :, None].expand(shape)
+    if sampling.unit == "curvature":
+        unit = 1 / (curvature[:, None, None] * nbeta[None, :, None] + sampling.localization)
+    if sampling.epsilon == "auto":
+        chosen = steps * unit
+        log.info("epsilon: auto is %g / curvature, %.3g to %.3g", AUTO, chosen.min(), chosen.max())
+    return steps * unit

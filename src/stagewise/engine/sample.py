@@ -46,6 +46,9 @@ def sample(
     rhat, ess_bulk, ess_tail, drift  (checkpoint, n), of excess_loss
     parameters    (checkpoint, n, chain, draw, parameter), if asked for
 
+    Where the settings list several step sizes, all that has the dimension n has a further one
+    after it, step_size, with the sizes in their unit as coordinate; but nbeta has not.
+
     The columns of the index are coordinates of `checkpoint`. A chain's draws depend on its
     checkpoint's place in `points`, the value of its n, its number and the seed only, whatever is
     sampled beside it. Raises DivergedChainError for a chain that becomes non-finite.
@@ -55,9 +58,7 @@ def sample(
     if sampling.truth == "own":
         chosen = testbed.with_own_truth(chosen)
     found = posteriors(testbed, chosen, kernel, sampling, seed=seed)
-    grid = torch.cartesian_prod(
-        torch.arange(len(places)), torch.arange(len(found.sizes)), torch.arange(sampling.chains)
-    )
+    grid = torch.cartesian_prod(*map(torch.arange, (*found.epsilon.shape, sampling.chains)))
     one = Chains(kernel, found, grid[:1], seed=seed, places=places).cost()
     finished, counters, tensors = _unfinished(side_file)
     size = counters.get("rows", max(1, memory // one.written))
@@ -100,8 +101,10 @@ def _unfinished(
 
 def _dataset(recorded: dict[str, Tensor], found: Posteriors) -> xr.Dataset:
     points, sampling = found.points, found.sampling
-    names = ("checkpoint", "n", "chain")
-    lead = (len(points), len(found.sizes), sampling.chains)
+    several = isinstance(sampling.epsilon, list)
+    posterior = ("checkpoint", "n", *(["step_size"] if several else []))
+    names = (*posterior, "chain")
+    lead = (*found.epsilon.shape[: len(posterior)], sampling.chains)
 
     def grid(tensor: Tensor) -> np.ndarray[Any, Any]:
         """(..., row) -> (checkpoint, n, chain, ...)"""
@@ -113,7 +116,7 @@ def _dataset(recorded: dict[str, Tensor], found: Posteriors) -> xr.Dataset:
         "acceptance": (names, grid(recorded["acceptance"][0])),
         "nbeta": ("n", found.nbeta.numpy()),
         "localization": float(sampling.localization),
-        "epsilon": (names[:2], found.epsilon.numpy()),
+        "epsilon": (posterior, found.epsilon.reshape(lead[:-1]).numpy()),
         "curvature": ("checkpoint", found.curvature.numpy()),
         "loss_at_centre": ("checkpoint", found.loss_at_centre.numpy()),
         "dimension": ("checkpoint", found.mask.sum(1).to(torch.int64).numpy()),
@@ -128,6 +131,8 @@ def _dataset(recorded: dict[str, Tensor], found: Posteriors) -> xr.Dataset:
         "chain": np.arange(sampling.chains),
         "draw": sampling.burn_in + sampling.thin * np.arange(sampling.draws),
     }
+    if several:
+        coordinates["step_size"] = sampling.steps_in_unit
     for column in map(str, points.index.columns):
         if column in coordinates or (column in variables and column != "curvature"):
             raise ValueError(f"the index column {column!r} has the name of something recorded")

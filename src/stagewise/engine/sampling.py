@@ -4,6 +4,12 @@ from dataclasses import dataclass, field
 from math import log
 from typing import Any, Literal
 
+from stagewise.samplers.options import ADAPTIVE
+
+AUTO = 0.4
+"""Step size times largest curvature that `epsilon: auto` chooses: the stiffest direction of an
+unadjusted Langevin chain is then biased by a tenth (`theory.langevin.sgld_variance`)."""
+
 
 @dataclass(frozen=True)
 class Sampling:
@@ -19,8 +25,9 @@ class Sampling:
     """Chains per checkpoint and n."""
     localization: float
     """gamma, precision of the Gaussian tether to the checkpoint."""
-    epsilon: float | None = None
-    """Step size, in units of `epsilon_unit`; samplers without a step size have none."""
+    epsilon: float | list[float] | Literal["auto"] | None = None
+    """Step size, in units of `epsilon_unit`; samplers without a step size have none. A list
+    samples with each of them, side by side. auto: AUTO in units of the curvature."""
     epsilon_unit: Literal["absolute", "nbeta", "curvature"] = "absolute"
     """absolute: epsilon itself. nbeta: epsilon / (n beta + gamma). curvature: epsilon divided by
     the largest curvature of the potential, n beta h + gamma, with h the largest Hessian
@@ -38,6 +45,9 @@ class Sampling:
     of training w* is a saddle of the one and an exact minimum of the other."""
     start: Literal["centre", "tether"] = "centre"
     """Chains start at the checkpoint, or at a draw of the tether N(w*, 1/gamma)."""
+    diverging: Literal["raise", "keep"] = "raise"
+    """What a chain that becomes non-finite does: ends the job, or is kept as not a number, for
+    comparisons of step sizes that are meant to find the largest that works."""
     record: list[Literal["parameters"]] = field(default_factory=list)
     """What is kept of each draw beside the loss and the distance."""
     checkpoints: dict[str, Any] | None = None
@@ -60,13 +70,7 @@ class Sampling:
             raise ValueError(f"localization: must not be negative, got {self.localization}")
         if self.start == "tether" and self.localization == 0:
             raise ValueError("localization: must be positive to start from the tether")
-        if self.epsilon is not None and self.epsilon <= 0:
-            raise ValueError(f"epsilon: must be positive, got {self.epsilon}")
-        if self.epsilon_unit == "curvature" and self.epsilon is not None and self.epsilon >= 4:
-            raise ValueError(
-                f"epsilon: {self.epsilon} times the curvature diverges; Langevin steps are stable "
-                f"below 4 and biased by less than 10 % below 0.4"
-            )
+        self._check_steps()
         if self.n is not None and min(self.n) <= 1:
             raise ValueError(f"n: sample sizes must exceed 1, got {self.n}")
         if self.n is not None and len(set(self.n)) < len(self.n):
@@ -75,6 +79,38 @@ class Sampling:
             raise ValueError(f"beta: must not be negative, got {self.beta}")
         if self.batch is not None and self.batch < 1:
             raise ValueError(f"batch: must be at least 1, got {self.batch}")
+
+    def _check_steps(self) -> None:
+        if self.epsilon == "auto" and self.kernel in ADAPTIVE:
+            raise ValueError(
+                f"epsilon: auto is a share of the curvature, and {self.kernel} rescales every "
+                f"coordinate by its own gradients; give a number"
+            )
+        if self.epsilon == "auto" and self.epsilon_unit != "absolute":
+            raise ValueError(f"epsilon_unit: {self.epsilon_unit} has no meaning with epsilon: auto")
+        steps = self.steps_in_unit
+        if steps is not None and (not steps or min(steps) <= 0 or len(set(steps)) < len(steps)):
+            raise ValueError(f"epsilon: must be positive, and differ, got {self.epsilon}")
+        limit = self.unit == "curvature" and self.diverging == "raise"
+        if limit and steps is not None and max(steps) >= 4:
+            raise ValueError(
+                f"epsilon: {max(steps)} times the curvature diverges; Langevin steps are stable "
+                f"below 4 and biased by less than 10 % below 0.4"
+            )
+
+    @property
+    def steps_in_unit(self) -> list[float] | None:
+        """Step sizes, in units of `unit`; None for samplers without."""
+        if self.epsilon is None:
+            return None
+        if isinstance(self.epsilon, list):
+            return [float(step) for step in self.epsilon]
+        return [AUTO if self.epsilon == "auto" else float(self.epsilon)]
+
+    @property
+    def unit(self) -> str:
+        """Of the step sizes."""
+        return "curvature" if self.epsilon == "auto" else self.epsilon_unit
 
     @property
     def draws(self) -> int:

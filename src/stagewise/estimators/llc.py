@@ -58,18 +58,17 @@ def local_learning_coefficient(
 
 
 def llc_table(draws: xr.Dataset, *, level: float = 0.9) -> pd.DataFrame:
-    """One row per checkpoint and n: the index columns, lambda-hat with its interval with and
-    without escaped chains, and the diagnostics of the draws."""
+    """One row per checkpoint and n (and step size, where there are several): the index columns,
+    lambda-hat with its interval with and without escaped chains, and the diagnostics."""
     everything = local_learning_coefficient(draws, level=level)
     stayed = local_learning_coefficient(draws, level=level, drop_escaped=True)
     names = ["lambda_hat", "standard_error", "low", "high", "chains"]
     columns = everything.merge(stayed[names].rename({name: f"{name}_stayed" for name in names}))
+    order = [str(dim) for dim in draws.excess_loss.dims if dim not in ("chain", "draw")]
     diagnostics = [
-        name
-        for name, variable in draws.data_vars.items()
-        if set(variable.dims) <= {"checkpoint", "n"}
+        name for name, variable in draws.data_vars.items() if set(variable.dims) <= set(order)
     ]
     columns = columns.assign({name: draws[name] for name in diagnostics})
     columns["acceptance"] = draws.acceptance.mean("chain")
     columns["distance"] = draws.distance.mean(["chain", "draw"])
-    return columns.to_dataframe(dim_order=["checkpoint", "n"]).reset_index()
+    return columns.to_dataframe(dim_order=order).reset_index()

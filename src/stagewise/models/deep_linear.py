@@ -71,6 +71,12 @@ def cut_factors(widths: Sequence[int], rank: int, random: np.random.Generator) -
     return factors
 
 
+def rescaled(factors: Sequence[Array], scale: float) -> list[Array]:
+    """The same product with the input's factor multiplied and the next divided by `scale`."""
+    first, second, *others = factors
+    return [first * scale, second / scale, *others]
+
+
 def random_rank_factors(widths: Sequence[int], random: np.random.Generator) -> list[Array]:
     """The generator of Furman and Lau (2402.03698): Gaussian factors of variance 1/fan-in, each
     cut with probability 1/2 to a uniformly random lower rank by zeroing rows or columns."""

@@ -95,6 +95,9 @@ KINDS: dict[str, type] = {
     "sgnht": Friction,
 }
 
+ADAPTIVE = {"adam_sgld", "rmsprop_sgld"}
+"""Samplers with step sizes of their own for every coordinate."""
+
 
 def options(sampler: str, settings: Mapping[str, Any], where: str = "options") -> Any:
     """The sampler's options; SettingsError, naming `where`, for those that it does not have."""

@@ -1,7 +1,7 @@
 """Deep linear networks, whose learning coefficients are known exactly."""
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any, Literal
 
@@ -20,6 +20,7 @@ from stagewise.models.deep_linear import (
     padded,
     product,
     random_rank_factors,
+    rescaled,
 )
 from stagewise.seeds import stream_seed
 from stagewise.settings import build as build_settings
@@ -50,6 +51,13 @@ class Model:
     """Widths from input to output of each network, instead of random ones."""
     ranks: list[int] | None = None
     """Rank of the product of each of `architectures`, instead of random ones."""
+    least_rank: int = 0
+    """Smallest random rank."""
+    singular_values: list[float] = field(default_factory=lambda: [1.0, 1.0])
+    """Least and largest of the products of `balanced` networks, drawn log-uniformly."""
+    rescalings: list[float] | None = None
+    """Every network once for each s, with W_1 multiplied by s and W_2 divided by it: the same
+    function and coefficient, another geometry. Index column `rescaling`."""
     target: list[float] | None = None
     """Singular values of the map to be learned, for training and for its plateaus."""
     initial_scale: float = 1.0
@@ -134,7 +142,8 @@ def _truths(model: Model, seed: int, target: Array | None) -> list[tuple[list[in
         else:
             depth = random.integers(model.layers[0], model.layers[1] + 1)
             sizes = random.integers(model.widths[0], model.widths[1] + 1, depth + 1).tolist()
-        rank = model.ranks[number] if model.ranks else int(random.integers(0, min(sizes)))
+        least = model.least_rank
+        rank = model.ranks[number] if model.ranks else int(random.integers(least, min(sizes)))
         if model.points == "random_rank":
             found.append((sizes, random_rank_factors(sizes, random)))
         elif model.points == "generic":
@@ -142,17 +151,23 @@ def _truths(model: Model, seed: int, target: Array | None) -> list[tuple[list[in
         else:
             left = np.linalg.qr(random.standard_normal((sizes[-1], sizes[-1])))[0]
             right = np.linalg.qr(random.standard_normal((sizes[0], sizes[0])))[0]
-            found.append((sizes, balanced_factors(sizes, left, np.ones(rank), right.T)))
+            low, high = np.log(model.singular_values)
+            values = np.exp(random.uniform(low, high, rank))
+            found.append((sizes, balanced_factors(sizes, left, values, right.T)))
     return found
 
 
 def _points(
     model: Model, widest: int, dtype: torch.dtype, seed: int, target: Array | None
 ) -> Points:
-    truths = _truths(model, seed, target)
-    deepest = max(len(factors) for _, factors in truths)
+    truths = [
+        (number, scale, sizes, rescaled(factors, scale))
+        for number, (sizes, factors) in enumerate(_truths(model, seed, target))
+        for scale in model.rescalings or [1.0]
+    ]
+    deepest = max(len(factors) for *_, factors in truths)
     weights, masks, targets, rows = [], [], [], []
-    for number, (sizes, factors) in enumerate(truths):
+    for number, scale, sizes, factors in truths:
         weight, mask = padded(factors, deepest, widest)
         whole = reduce(lambda below, factor: factor @ below, factors)
         truth = np.zeros((widest, widest))
@@ -174,6 +189,8 @@ def _points(
                 "half_jacobian_rank": float(generic_coefficient(factors)),
             }
         )
+        if model.rescalings:
+            rows[-1]["rescaling"] = scale
         if model.points in ("balanced", "plateaus"):
             rows[-1]["curvature"] = curvature_bound(factors)
         elif model.points == "random_rank":

@@ -1,6 +1,10 @@
 """What Langevin sampling with a finite step gives on a quadratic, in closed form."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import brentq, minimize_scalar
 
 
 def sgld_variance(precision: float, epsilon: float) -> float:
@@ -17,6 +21,57 @@ def sgld_variance(precision: float, epsilon: float) -> float:
     """
     _check(precision, epsilon)
     return 1 / (precision * (1 - epsilon * precision / 4))
+
+
+def sghmc_variance(precision: float, epsilon: float, friction: float) -> float:
+    """Stationary variance of one coordinate of SGHMC on a Gaussian, with exact gradients.
+
+    p <- (1 - alpha) p - h P w + N(0, 2 alpha h),  w <- w + p,  h = epsilon / 2, makes w an
+    autoregression of order two, with
+
+        Var(w) = 1 / [ P (1 - epsilon P / (4 (2 - alpha))) ]
+
+    which at alpha = 1 is `sgld_variance`.
+
+    precision  P > 0, of the target: n beta h + gamma for a loss of curvature h
+    epsilon    step size, epsilon P < 4 (2 - alpha)
+    friction   alpha, above 0 and at most 1
+    """
+    if not 0 < friction <= 1:
+        raise ValueError(f"friction must be above 0 and at most 1, got {friction}")
+    return sgld_variance(precision, epsilon / (2 - friction))
+
+
+def sgnht_variances(
+    precisions: Sequence[float], epsilon: float, friction: float
+) -> NDArray[np.float64]:
+    """Stationary variances of the coordinates of SGNHT on a Gaussian, with exact gradients.
+
+    As in `sghmc_variance`, but the friction xi is the one at which the momenta of all coordinates
+    have the mean variance h that the thermostat asks for, while the noise stays that of A:
+
+        Var(p_i) = (A / xi) 4 h / (4 - 2 xi - h P_i),   mean over i = h
+        Var(w_i) = (A / xi) / [ P_i (1 - h P_i / (2 (2 - xi))) ]
+
+    Where h P_i is small that is (1 - xi / 2) / P_i: the momentum of a step lies between two
+    positions, and is hotter than both. Neglects the fluctuations of xi, so it holds for many
+    coordinates or small steps.
+
+    precisions  P_i, of the target
+    epsilon     step size, twice h
+    friction    A
+    """
+    h = epsilon / 2
+    stiff = h * np.asarray(precisions, dtype=float)
+
+    def excess(xi: float) -> float:
+        return float(np.mean(friction / xi * 4 / (4 - 2 * xi - stiff)) - 1)
+
+    # between no friction, where momenta boil, and the friction at which the stiffest one diverges
+    top = 2 - stiff.max() / 2
+    least = minimize_scalar(excess, bounds=(1e-12, top), method="bounded").x
+    xi = brentq(excess, 1e-12, least)
+    return friction / xi / (stiff / h * (1 - stiff / (2 * (2 - xi))))
 
 
 def gaussian_excess(

@@ -1,0 +1,52 @@
+PARTS["sampling_benchmark"] = {
+    "formula": {},
+    "sweeps": {
+        "gibbs": of_runs("deep_linear", "benchmark_exact", "gibbs/draws.nc"),
+        **{
+            name: of_runs("deep_linear", "benchmark", f"{name}/draws.nc")
+            for name in ("sgld", "sghmc", "sgnht", "rmsprop", "frozen", "adam")
+        },
+    },
+    "traces": {
+        "gibbs": of_runs("deep_linear", "benchmark_exact", "gibbs/draws.nc"),
+        **{
+            name: of_runs("deep_linear", "benchmark", f"{name}/draws.nc")
+            for name in ("sgld", "sghmc", "rmsprop")
+        },
+    },
+    "temperature": {
+        "line": of_runs("gaussian", "line", "sgld/draws.nc"),
+        **{
+            name: of_runs("gaussian", "twenty", f"{name}/draws.nc")
+            for name in ("sgld", "sghmc", "sgnht", "rmsprop")
+        },
+    },
+}
+
+
+rule figure_sampling_benchmark:
+    input:
+        **part_tables("sampling_benchmark"),
+    output:
+        pdf=report(
+            "<results>/figure12.pdf",
+            caption="../../report/sampling_benchmark.rst",
+            category="Figures",
+            labels={"figure": "12", "paper": "sampling_benchmark"},
+        ),
+        png="<results>/figure12.png",
+    log:
+        "<logs>/sampling_benchmark/figure.log",
+    conda:
+        "../../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        *code(
+            "draw_figure.py", lambda wildcards: ["stagewise.figures.sampling_benchmark"]
+        ),
+        settings={"slug": "sampling_benchmark"},
+    script:
+        "../../../scripts/draw_figure.py"
