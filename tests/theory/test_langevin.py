@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
-from stagewise.theory.langevin import autocorrelation_time, gaussian_excess, sgld_variance
+from stagewise.theory.langevin import (
+    autocorrelation_time,
+    gaussian_excess,
+    sghmc_variance,
+    sgld_variance,
+    sgnht_variances,
+)
 
 
 @pytest.mark.parametrize(("precision", "epsilon"), [(1.0, 0.1), (50.0, 0.01), (3.0, 1.2), (2.0, 1)])
@@ -71,3 +77,49 @@ def test_autocorrelation_time_is_the_sum_of_its_series() -> None:
     assert squared == pytest.approx(1 + 2 * (series**2).sum(), rel=1e-12)
     with pytest.raises(ValueError, match="never forgets"):
         autocorrelation_time(2.0, 0.0)
+
+
+def simulated_variances(
+    precisions: list[float], epsilon: float, friction: float, *, thermostat: bool, steps: int
+) -> np.ndarray:
+    """Variance of w over a long run of the recursion itself, many chains at once."""
+    random = np.random.default_rng(0)
+    h, p = epsilon / 2, np.asarray(precisions)
+    w = random.standard_normal((400, len(p))) / np.sqrt(p)
+    v, xi = np.zeros_like(w), np.full((400, 1), friction)
+    total, count = np.zeros(len(p)), 0
+    for step in range(steps):
+        v = (1 - xi) * v - h * p * w + np.sqrt(2 * friction * h) * random.standard_normal(w.shape)
+        w = w + v
+        if thermostat:
+            xi = xi + (v**2).mean(1, keepdims=True) - h
+        if step >= steps // 3:
+            total += (w**2).mean(0)
+            count += 1
+    return total / count
+
+
+@pytest.mark.parametrize("friction", [0.05, 0.3, 1.0])
+def test_sghmc_variance_is_that_of_its_recursion(friction: float) -> None:
+    precisions, epsilon = [1.0, 2.0, 3.0], 0.8
+    found = simulated_variances(precisions, epsilon, friction, thermostat=False, steps=3000)
+    wanted = [sghmc_variance(p, epsilon, friction) for p in precisions]
+    np.testing.assert_allclose(found, wanted, rtol=0.02)
+    assert wanted[2] * 3 > 1.2  # ten times the tolerance away from no bias
+
+
+def test_sghmc_without_momentum_is_sgld() -> None:
+    for precision in (0.3, 2.0):
+        assert sghmc_variance(precision, 0.9, 1.0) == pytest.approx(sgld_variance(precision, 0.9))
+
+
+@pytest.mark.parametrize("friction", [0.1, 0.3])
+def test_sgnht_variances_are_those_of_its_recursion(friction: float) -> None:
+    precisions, epsilon = list(np.linspace(0.5, 2.0, 40)), 0.2
+    found = simulated_variances(precisions, epsilon, friction, thermostat=True, steps=4000)
+    wanted = sgnht_variances(precisions, epsilon, friction)
+    np.testing.assert_allclose(found.mean(), wanted.mean(), rtol=0.02)
+    np.testing.assert_allclose(found, wanted, rtol=0.06)
+    small = sgnht_variances(precisions, 1e-6, friction)
+    xi = 1 - np.sqrt(1 - 2 * friction)  # xi (1 - xi / 2) = A
+    np.testing.assert_allclose(small, (1 - xi / 2) / np.array(precisions), rtol=1e-5)
