@@ -39,7 +39,7 @@ from stagewise.testbeds.testbed import Points, Testbed
 
 HERE = Path(__file__).parent
 EPSILON, NBETA, GAMMA = 1e-7, 100.0, 1.0
-DEVINTERP_STEPS = 20
+DEVINTERP_STEPS = 50
 """Of one repeat of one chain: it costs as much for each step, however many there are."""
 
 
@@ -65,7 +65,9 @@ def ours(workload: Workload, chains: int, *, compile: bool) -> Callable[[], None
     )
     assert bed.points is not None
     found = posteriors(bed, bed.points(), sgld, sampling, seed=0)
-    grid = torch.cartesian_prod(torch.arange(1), torch.arange(1), torch.arange(1), torch.arange(chains))
+    grid = torch.cartesian_prod(
+        torch.arange(1), torch.arange(1), torch.arange(1), torch.arange(chains)
+    )
     running = Chains(sgld, found, grid, seed=0, places=torch.arange(1), compile=compile)
 
     def call() -> None:
@@ -81,7 +83,9 @@ def bare(workload: Workload, chains: int) -> Callable[[], None]:
     from stagewise.engine.program import Program, flatten
 
     shapes = {name: tuple(tensor.shape) for name, tensor in workload.weights.items()}
-    stacked = {name: tensor[None].repeat_interleave(chains, 0) for name, tensor in workload.weights.items()}
+    stacked = {
+        name: tensor[None].repeat_interleave(chains, 0) for name, tensor in workload.weights.items()
+    }
     position = flatten(stacked, shapes)
     program = Program(workload.losses, shapes, {}, rows=chains)
     streams = [torch.Generator().manual_seed(chain) for chain in range(chains)]
@@ -96,7 +100,9 @@ def bare(workload: Workload, chains: int) -> Callable[[], None]:
     return call
 
 
-def contestants(name: str, workload: Workload, chains: int) -> dict[str, tuple[Callable[[], None], int]]:
+def contestants(
+    name: str, workload: Workload, chains: int
+) -> dict[str, tuple[Callable[[], None], int]]:
     """Column -> (call, chain-steps that it makes)."""
     work = workload.steps * chains
     found = {

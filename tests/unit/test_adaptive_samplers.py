@@ -139,5 +139,7 @@ def test_auto_is_a_share_of_the_curvature(caplog: pytest.LogCaptureFixture) -> N
     stiffest = float(draws.nbeta[0]) * max(CURVATURES) + 1
     assert float(draws.epsilon.squeeze()) * stiffest == pytest.approx(0.4, rel=1e-3)
     assert any("epsilon: auto is 0.4 / curvature" in r.getMessage() for r in caplog.records)
-    with pytest.raises(ValueError, match="epsilon: auto is a share of the curvature, and adam_sgld"):
+    with pytest.raises(
+        ValueError, match="epsilon: auto is a share of the curvature, and adam_sgld"
+    ):
         Sampling("adam_sgld", 10, 0, 1, 1.0, epsilon="auto")

@@ -33,7 +33,14 @@ def inputs(error) -> dict[str, list[pd.DataFrame]]:
 
 def errors(sampler: str, scale: float, step: float, network: int) -> float:
     """Best at 3e-6; rmsprop worse than the momentum samplers, and the only one not to mind s."""
-    base = {"sghmc": 0.02, "sgnht": 0.02, "sgld": 0.05, "rmsprop": 0.08, "frozen": 0.04, "adam": 0.3}
+    base = {
+        "sghmc": 0.02,
+        "sgnht": 0.02,
+        "sgld": 0.05,
+        "rmsprop": 0.08,
+        "frozen": 0.04,
+        "adam": 0.3,
+    }
     own = base[sampler] * (1 if sampler in ("rmsprop", "frozen") else scale)
     return -own * {1e-7: 8, 1e-6: 3, 3e-6: 1}[step] * (1 + 0.1 * (network % 2))
 

@@ -114,8 +114,8 @@ def draw_best(axis: Axes, table: pd.DataFrame) -> None:
     axis.axhline(0, color=THEORY, linewidth=0.6)
     axis.set_xticks(range(len(NAMES)), [NAMES[s].replace("-SGLD", "\nSGLD") for s in NAMES])
     axis.tick_params(axis="x", labelsize=5.5)
-    axis.set_ylabel("relative error at the best step")
-    axis.set_title("bars: mean |error|, s = 1, 3, 10; marks: mean error")
+    axis.set_ylabel("error: bars mean |·|, marks mean")
+    axis.set_title("at the best step, s = 1, 3, 10")
 
 
 def draw_order(axis: Axes, table: pd.DataFrame) -> None:
@@ -164,7 +164,8 @@ def draw_bias(axis: Axes, table: pd.DataFrame) -> None:
     axis.axvspan(4, 4.4, color=CONTROL, alpha=0.4, linewidth=0)
     axis.plot(gone, np.full(len(gone), 1.2), "x", color=LOOK["sgld"], label="all chains diverged")
     temperatures = table[table.kind == "temperature"]
-    for place, (sampler, rows) in enumerate(temperatures.groupby("sampler")):
+    for place, sampler in enumerate(temperatures.sampler.unique()):
+        rows = temperatures[temperatures.sampler == sampler]
         ratio = (rows.lambda_hat / rows.exact).to_numpy()
         at = 0.06 + 0.07 * place
         axis.plot(

@@ -1,0 +1,44 @@
+"""Draws benchmarks/engine.png from benchmarks/engine.csv.
+
+python benchmarks/plot.py
+"""
+
+from pathlib import Path
+
+import pandas as pd
+from matplotlib import pyplot as plt
+
+from stagewise.figures.style import COLOURS, CONTROL, save_figure, styled
+
+HERE = Path(__file__).parent
+SHOWN = {
+    "ours_us": ("stagewise, compiled", COLOURS[0]),
+    "ours_eager_us": ("stagewise, eager", COLOURS[5]),
+    "jax_us": ("JAX, jit of scan and vmap", COLOURS[4]),
+    "devinterp_us": ("devinterp 2.0.1", COLOURS[1]),
+    "bare_gradient_us": ("bare gradient, eager", CONTROL),
+}
+
+
+def main() -> None:
+    table = pd.read_csv(HERE / "engine.csv")
+    with styled():
+        figure, axis = plt.subplots(figsize=(9, 0.32 * len(table) + 1), layout="constrained")
+        for place, row in enumerate(table.to_dict("records")):
+            for column, (_, colour) in SHOWN.items():
+                axis.plot(row[column], place, "o" if column != "bare_gradient_us" else "|",
+                          color=colour, markersize=5)  # fmt: skip
+        for label, colour in SHOWN.values():
+            axis.plot([], [], "o", color=colour, label=label)
+        labels = [f"{row.workload}, {row.chains} chains" for row in table.itertuples()]
+        axis.set_yticks(range(len(table)), labels)
+        axis.invert_yaxis()
+        axis.set_xscale("log")
+        axis.grid(axis="x", color="#e3e6ea", linewidth=0.6)
+        axis.set_xlabel("microseconds per chain and SGLD step (two cores; left is faster)")
+        axis.legend(loc="upper center", bbox_to_anchor=(0.5, 1.12), ncol=5, fontsize=7)
+        save_figure(figure, HERE / "engine.png")
+
+
+if __name__ == "__main__":
+    main()
