@@ -45,7 +45,8 @@ rule figure_sampling_benchmark:
         runtime=10,
     params:
         *code(
-            "draw_figure.py", lambda wildcards: ["stagewise.figures.sampling_benchmark"]
+            "draw_figure.py",
+            lambda wildcards: ["stagewise.figures.sampling_benchmark"],
         ),
         settings={"slug": "sampling_benchmark"},
     script:
