@@ -94,7 +94,7 @@ class Sampling:
         limit = self.unit == "curvature" and self.diverging == "raise"
         if limit and steps is not None and max(steps) >= 4:
             raise ValueError(
-                f"epsilon: {max(steps)} times the curvature diverges; Langevin steps are stable "
+                f"epsilon: {max(steps):g} times the curvature diverges; Langevin steps are stable "
                 f"below 4 and biased by less than 10 % below 0.4"
             )
 

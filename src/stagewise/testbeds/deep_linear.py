@@ -161,7 +161,7 @@ def _points(
     model: Model, widest: int, dtype: torch.dtype, seed: int, target: Array | None
 ) -> Points:
     truths = [
-        (number, scale, sizes, rescaled(factors, scale))
+        (number, scale, sizes, rescaled(factors, scale) if model.rescalings else factors)
         for number, (sizes, factors) in enumerate(_truths(model, seed, target))
         for scale in model.rescalings or [1.0]
     ]
