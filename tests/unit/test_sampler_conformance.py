@@ -25,7 +25,7 @@ from stagewise.engine.sampling import Sampling
 from stagewise.estimators.llc import local_learning_coefficient
 from stagewise.progress import silent
 from stagewise.samplers import mala, sgld
-from stagewise.testbeds import gaussian, polynomial
+from stagewise.testbeds import polynomial
 from stagewise.testbeds.testbed import Points, Testbed
 from stagewise.theory.langevin import (
     gaussian_excess,
@@ -317,20 +317,3 @@ def test_proposals_where_the_loss_is_not_a_number_are_rejected(kernel: ModuleTyp
 
     truth = quad(lambda w: 0.25 * w * w * density(w), 0, 1)[0] / quad(density, 0, 1)[0]
     check(local_learning_coefficient(draws), [truth], relative=0.05)
-
-
-def test_random_gaussians_are_what_their_index_says() -> None:
-    testbed = gaussian.build({"count": 3, "dimensions": [2, 5], "decades": 0.5}, 7)
-    assert testbed.points is not None
-    points = testbed.points()
-    for row in range(3):
-        spectrum = [float(h) for h in points.index.spectrum[row].split()]
-        assert 2 <= len(spectrum) <= 5
-        assert max(spectrum) == points.index.curvature[row]
-        assert min(spectrum) >= 10**-0.5
-        w = torch.ones(5, dtype=torch.float64)
-        loss = testbed.losses({"w": w}, {"h": points.constants["h"][row]}, {})
-        assert float(loss) == pytest.approx(sum(spectrum) / 2, rel=1e-12)
-    other = gaussian.build({"count": 3, "dimensions": [2, 5]}, 8)
-    assert other.points is not None
-    assert list(other.points().index.spectrum) != list(points.index.spectrum)

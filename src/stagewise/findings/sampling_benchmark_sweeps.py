@@ -62,7 +62,7 @@ def measure(
     for (sampler, scale), part in errors.groupby(["sampler", "rescaling"]):
         works = int((part["error"] <= settings["workable"]).sum())
         found[f"{sampler}_workable_s{scale:g}"] = exact(works, n=len(part))
-    found |= _compared(table, errors, repeats)
+    found |= _compared(table, errors, repeats, settings["workable"])
     columns = [
         *("sampler", "rescaling", "step_size", "seed", "network", "widths", "rank", "dimension"),
         *("lambda_hat", "standard_error", "reference", "reference_error", "aoyagi", "error"),
@@ -96,7 +96,9 @@ def _at_best(part: pd.DataFrame, repeats: int) -> dict[str, Measured]:
     }
 
 
-def _compared(table: pd.DataFrame, errors: pd.DataFrame, repeats: int) -> dict[str, Measured]:
+def _compared(
+    table: pd.DataFrame, errors: pd.DataFrame, repeats: int, workable: float
+) -> dict[str, Measured]:
     """The statistics that hold samplers or geometries against each other."""
     by_network = {
         key: part.set_index(["seed", "network"]).sort_index()
@@ -128,7 +130,7 @@ def _compared(table: pd.DataFrame, errors: pd.DataFrame, repeats: int) -> dict[s
             sampler: int(found_works)
             for sampler, found_works in errors[errors["rescaling"] == scale]
             .groupby("sampler")["error"]
-            .apply(lambda part: (part <= 0.2).sum())
+            .apply(lambda part: (part <= workable).sum())
             .items()
         }
         found[f"workable_lead_s{scale:g}"] = exact(
