@@ -13,6 +13,7 @@ configfile: "config.yaml"
 include: "workflow/rules/common.smk"
 
 
+config = without_nulls(config)
 checked_config()
 PAGES = pages()
 

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from stagewise import tables
 from stagewise.step import step
+from stagewise import tables
 
 with step(snakemake) as job:  # noqa: F821
     found = [tables.load(path) for path in job.input.tables]

@@ -1,7 +1,7 @@
 """All statistics of a paper, from its parts."""
 
-from stagewise.findings import measured
 from stagewise.step import step
+from stagewise.findings import measured
 
 with step(snakemake) as job:  # noqa: F821
     found = {}

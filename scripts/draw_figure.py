@@ -2,10 +2,10 @@
 
 from importlib import import_module
 
+from stagewise.step import step
 from stagewise import tables
 from stagewise.artifacts import written_whole
 from stagewise.figures.style import save_figure, styled
-from stagewise.step import step
 
 with step(snakemake) as job:  # noqa: F821
     found = {part: tables.load(job.input[part]) for part in job.input.keys()}  # noqa: SIM118

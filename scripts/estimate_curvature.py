@@ -2,15 +2,12 @@
 
 from importlib import import_module
 
-import torch
-
+from stagewise.step import step
 from stagewise import tables
 from stagewise.engine.landscape import curvature_table
-from stagewise.step import step
 from stagewise.training import trajectory
 
 with step(snakemake) as job:  # noqa: F821
-    torch.set_num_threads(job.threads)
     name, seed = job.wildcards.testbed, int(job.wildcards.seed)
     testbed = import_module(f"stagewise.testbeds.{name}").build(job.settings["model"], seed)
     points = trajectory.points_of(testbed, job.input.get("checkpoints"))

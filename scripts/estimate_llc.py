@@ -1,9 +1,9 @@
 """Local learning coefficients of a draws file, as a table."""
 
+from stagewise.step import step
 from stagewise import tables
 from stagewise.engine import draws
 from stagewise.estimators.llc import llc_table
-from stagewise.step import step
 
 with step(snakemake) as job:  # noqa: F821
     found = draws.load(job.input.draws)

@@ -5,9 +5,9 @@ from shutil import copyfile
 
 import pandas as pd
 
+from stagewise.step import step
 from stagewise.artifacts import written_whole
 from stagewise.figures.gallery import page
-from stagewise.step import step
 
 with step(snakemake) as job:  # noqa: F821
     claims = pd.read_csv(job.input.claims, keep_default_na=False)

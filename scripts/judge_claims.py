@@ -4,10 +4,10 @@ from pathlib import Path
 
 import yaml
 
+from stagewise.step import step
 from stagewise import tables
 from stagewise.findings import measured
 from stagewise.findings.judge import judge
-from stagewise.step import step
 
 with step(snakemake) as job:  # noqa: F821
     page = yaml.safe_load(Path(job.input.page).read_text())

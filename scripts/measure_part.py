@@ -3,11 +3,11 @@
 from importlib import import_module
 from pathlib import Path
 
+from stagewise.step import step
 from stagewise import tables
 from stagewise.engine import draws
 from stagewise.estimators.llc import llc_table
 from stagewise.findings import measured
-from stagewise.step import step
 
 
 def loaded(path, *, level):

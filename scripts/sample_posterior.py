@@ -2,8 +2,7 @@
 
 from importlib import import_module
 
-import torch
-
+from stagewise.step import step
 from stagewise.artifacts import file_digest
 from stagewise.engine import draws
 from stagewise.engine.sample import sample
@@ -11,11 +10,9 @@ from stagewise.engine.sampling import Sampling
 from stagewise.progress import Progress
 from stagewise.resume import SideFile, fingerprint
 from stagewise.settings import build
-from stagewise.step import step
 from stagewise.training import trajectory
 
 with step(snakemake) as job:  # noqa: F821
-    torch.set_num_threads(job.threads)
     name, seed = job.wildcards.testbed, int(job.wildcards.seed)
     testbed = import_module(f"stagewise.testbeds.{name}").build(job.settings["model"], seed)
     sampling = build(Sampling, job.settings["sampling"], f"sampling.{job.wildcards.sampling}")

@@ -2,18 +2,15 @@
 
 from importlib import import_module
 
-import torch
-
+from stagewise.step import step
 from stagewise.progress import Progress
 from stagewise.resume import SideFile, fingerprint
 from stagewise.settings import build
-from stagewise.step import step
 from stagewise.training import trajectory
 from stagewise.training.loop import train
 from stagewise.training.training import Training
 
 with step(snakemake) as job:  # noqa: F821
-    torch.set_num_threads(job.threads)
     name, seed = job.wildcards.testbed, int(job.wildcards.seed)
     testbed = import_module(f"stagewise.testbeds.{name}").build(job.settings.get("model", {}), seed)
     training = build(Training, job.settings["training"], "training")

@@ -45,6 +45,15 @@ def checked(check, *arguments):
         fail(error)
 
 
+def without_nulls(section):
+    """The section without the keys that are null: this is how an overlay takes something away."""
+    return {
+        key: without_nulls(value) if isinstance(value, dict) else value
+        for key, value in section.items()
+        if value is not None
+    }
+
+
 def checked_config():
     """Ends the run with one message, naming every key, if the configuration cannot be used."""
     checked(

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 import torch
 from torch import Tensor
+from torch.func import vmap
 
 from stagewise.seeds import generator
 from stagewise.settings import build as build_settings
@@ -94,12 +95,18 @@ def _points(model: Model, inputs: Tensor, seed: int) -> Points:
 def jacobian_ranks(parameters: Parameters, inputs: Tensor) -> Tensor:
     """Rank of the Jacobian (sample, d) of the function on the inputs, for each network (row,)."""
 
+    def output(w: Parameters, x: Tensor) -> Tensor:
+        return outputs(w, x[None])[0]
+
     ranks = []
     for row in range(len(parameters["first"])):
-        w = {name: tensor[row].clone().requires_grad_() for name, tensor in parameters.items()}
-        found = outputs(w, inputs)
-        unit = torch.eye(len(found), dtype=found.dtype)
-        pieces = torch.autograd.grad(found, list(w.values()), unit, is_grads_batched=True)
+        # one copy of the weights for each input: the gradient of the sum is the Jacobian
+        copies = {
+            name: tensor[row].expand(len(inputs), *tensor.shape[1:]).clone().requires_grad_()
+            for name, tensor in parameters.items()
+        }
+        total = vmap(output)(copies, inputs).sum()
+        pieces = torch.autograd.grad(total, list(copies.values()))
         jacobian = torch.cat([piece.flatten(1) for piece in pieces], dim=1)
         ranks.append(torch.linalg.matrix_rank(jacobian, rtol=1e-9))
     return torch.stack(ranks)
