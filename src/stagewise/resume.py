@@ -3,12 +3,15 @@
 import hashlib
 import json
 import logging
+import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Generator, Tensor
@@ -33,6 +36,7 @@ class SideFile:
         """`work` is the fingerprint of the work; a file of other work is ignored."""
         self._path, self._work = Path(path), work
         self._saved = time.monotonic()
+        self._scratch: dict[Path, np.memmap[Any, np.dtype[np.float32]]] = {}
 
     def load(self) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         """Tensors and counters of the last save, or None if there is nothing to continue."""
@@ -51,12 +55,29 @@ class SideFile:
         log.info("resumed at %s", ", ".join(places) or "the start")
         return tensors, counters
 
+    def scratch(self, name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
+        """An array in a file beside this one, for results too large for memory.
+
+        What earlier work left in it is kept, so that resumed work need not write it again; with
+        none of the right size `load` finds nothing to continue.
+        """
+        path = self._path.with_name(f"{self._path.name}.{name}")
+        whole = path.is_file() and path.stat().st_size == 4 * math.prod(shape)
+        if not whole:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._path.unlink(missing_ok=True)
+        mode: Literal["r+", "w+"] = "r+" if whole else "w+"
+        self._scratch[path] = np.memmap(path, dtype=np.float32, mode=mode, shape=shape)
+        return self._scratch[path]
+
     def due(self) -> bool:
         """Whether it is time to save again."""
         return time.monotonic() - self._saved >= EVERY
 
     def save(self, tensors: Mapping[str, Tensor], counters: Mapping[str, Any]) -> None:
         """Replaces the file."""
+        for array in self._scratch.values():
+            array.flush()
         metadata = {"work": self._work, "counters": json.dumps(dict(counters))}
         with written_whole(self._path) as temporary:
             owned = {name: tensor.clone().contiguous() for name, tensor in tensors.items()}
@@ -64,8 +85,9 @@ class SideFile:
         self._saved = time.monotonic()
 
     def remove(self) -> None:
-        """Deletes the file: the work is finished."""
-        self._path.unlink(missing_ok=True)
+        """Deletes the file, and its scratch files: the work is finished."""
+        for path in (self._path, *self._scratch):
+            path.unlink(missing_ok=True)
 
 
 def stream_states(streams: Sequence[Generator]) -> Tensor:

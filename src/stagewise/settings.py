@@ -62,12 +62,15 @@ def _accepts(value: Any, annotation: Any) -> bool:
 
 
 def _nested(value: Any, annotation: Any, where: str) -> Any:
-    """Mappings that stand for a dataclass, alone or in a list, built; anything else as it is."""
+    """Mappings that stand for a dataclass, alone, in a list or by name, built; anything else as
+    it is."""
     inner = [kind for kind in typing.get_args(annotation) if dataclasses.is_dataclass(kind)]
     own = annotation if dataclasses.is_dataclass(annotation) else next(iter(inner), None)
     if own is None:
         return value
     kind = typing.cast(type, own)
+    if typing.get_origin(annotation) in (dict, Mapping) and isinstance(value, Mapping):
+        return {key: _nested(item, kind, f"{where}.{key}") for key, item in value.items()}
     if isinstance(value, Mapping):
         return build(kind, value, where)
     if isinstance(value, list):

@@ -1,6 +1,7 @@
 """Chains in flight: a batch of rows stepped together, what they record, how they are continued."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Generator, Tensor
@@ -8,11 +9,31 @@ from torch import Generator, Tensor
 from stagewise.engine.cost import Cost, cost
 from stagewise.engine.execution import Move, Rows, compiled
 from stagewise.engine.noise import block_length, index_block, normal_block
+from stagewise.engine.observables import Evaluation, Observed, Trace, evaluations
 from stagewise.engine.posteriors import Posteriors
+from stagewise.engine.sampling import ALL
 from stagewise.resume import restore_streams, stream_states
 from stagewise.samplers.target import Info, Kernel, State
 from stagewise.seeds import generator
 from stagewise.settings import SettingsError
+
+MEMORY = 1 << 30
+"""Bytes that the tensor operations of a step, or of evaluating an observable, may write."""
+
+
+class Key(NamedTuple):
+    """What a chain's random numbers hang on, beside the seed."""
+
+    place: int
+    """Of the checkpoint."""
+    component: str
+    n: float
+    chain: int
+
+    @property
+    def restriction(self) -> tuple[str, ...]:
+        """The component's name, or nothing for all weights."""
+        return () if self.component == ALL else (self.component,)
 
 
 class DivergedChainError(RuntimeError):
@@ -43,16 +64,22 @@ class Chains:
         seed: int,
         places: Tensor,
         compile: bool = False,
+        traces: Mapping[str, Trace] | None = None,
+        memory: int = MEMORY,
     ) -> None:
-        """Chains of `grid` (row, 4) = (checkpoint, place of n, of step, chain), at the start.
+        """Chains of some rows of the posteriors' grid, at the start.
 
-        `places` are the checkpoints' numbers: a row's random streams hang on its number, its n
-        and its chain; the same chain has the same noise at every step size. With `compile` the
-        steps run as machine code.
+        `places` are the checkpoints' numbers: a row's random streams hang on its number, its
+        component, its n and its chain; the same chain has the same noise at every step size. With
+        `compile` the steps run as machine code. `traces` are where the rows' observables go, by
+        name; `memory` bounds the bytes that evaluating them takes.
         """
         self._kernel, self._found, self._sampling = kernel, found, found.sampling
         sampling, self._data = found.sampling, found.testbed.data
-        self._keys = [(int(places[a]), found.sizes[b], c) for a, b, _, c in grid.tolist()]
+        self._keys = [
+            Key(int(places[at]), found.components[component], found.sizes[size], chain)
+            for at, component, size, _, chain in grid.tolist()
+        ]
         self._rows = found.rows(grid)
         self._target, self._program = found.target(self._rows)
         self._noises = self._streams(seed, "noise")
@@ -79,15 +106,35 @@ class Chains:
             "distance": torch.full((sampling.draws, rows), torch.nan, dtype=torch.float32),
             "acceptance": torch.zeros(1, rows, dtype=torch.float64),
         }
+        if sampling.mirror:
+            self.recorded["mirror_excess_loss"] = self.recorded["excess_loss"].clone()
         if "parameters" in sampling.record:
             shape = (sampling.draws, centre.shape[1], rows)
             self.recorded["parameters"] = torch.full(shape, torch.nan, dtype=torch.float32)
+        self._observed = {
+            name: Observed(
+                observation,
+                Evaluation(
+                    found.testbed.observables[name],
+                    found.shapes,
+                    self._target.constants,
+                    rows=rows,
+                    memory=memory,
+                ),
+                centre,
+                (traces or {}).get(name),
+            )
+            for name, observation in sampling.observables.items()
+        }
         self._move: Move = self._eager
         if compile:
             self._move = compiled(move(kernel, found), self.example())
 
     def _streams(self, seed: int, use: str) -> list[Generator]:
-        return [generator(seed, use, place, repr(n), chain) for place, n, chain in self._keys]
+        return [
+            generator(seed, use, key.place, *key.restriction, repr(key.n), key.chain)
+            for key in self._keys
+        ]
 
     def _eager(
         self, state: State, noise: Tensor, picked: Tensor | None, rows: Rows
@@ -147,6 +194,15 @@ class Chains:
         self.recorded["distance"][draw] = (position - centre).norm(dim=1)
         if "parameters" in self.recorded:
             self.recorded["parameters"][draw] = position.T
+        positions, weights = position[None], torch.ones_like(loss)[None]
+        if self._sampling.mirror:
+            image = 2 * centre - position
+            mirrored = self._program.loss(image, self._data)
+            self.recorded["mirror_excess_loss"][draw] = mirrored - at_centre
+            weight = torch.sigmoid(self._target.nbeta[:, 0] * (loss - mirrored))
+            positions, weights = torch.stack([position, image]), torch.stack([1 - weight, weight])
+        for observed in self._observed.values():
+            observed.record(draw, positions, weights)
 
     def _count(self, infos: Sequence[Info]) -> None:
         """Adds what the steps after burn-in accepted to the means; without a decision, all."""
@@ -174,19 +230,38 @@ class Chains:
             map(int, bad.nonzero()[0]) if bad.any() else (len(losses), int(lost.nonzero()[0]))
         )
         last = float(losses[step - 1, row] if step else self._last_loss[row])
-        place, n, chain = self._keys[row]
+        key = self._keys[row]
         if self._target.epsilon[row].isnan():
             raise SettingsError(f"epsilon: the sampler {self._sampling.kernel} needs a step size")
         raise DivergedChainError(
-            f"chain {chain} of checkpoint {place}, n = {n:g}, is not finite at step "
+            f"chain {key.chain} of checkpoint {key.place}, "
+            f"{''.join(f'component {name}, ' for name in key.restriction)}"
+            f"n = {key.n:g}, is not finite at step "
             f"{self.step + step} (last loss before it {last:.6g}, step size "
             f"{float(self._target.epsilon[row, 0]):.3g}): lower `epsilon` or raise "
             f"`localization`"
         )
 
+    def moments(self) -> dict[str, Tensor]:
+        """Means and covariances of observables, (..., row), of chains that are finished."""
+        found = {}
+        for name, observed in self._observed.items():
+            if observed.moments is not None:
+                draws = evaluations(self._sampling.observables[name], self._sampling.draws)
+                found[f"{name}_loss_mean"] = observed.moments.mean(draws).movedim(0, -1)
+                covariance = observed.moments.covariance(draws)
+                found[f"{name}_loss_covariance"] = covariance.movedim(0, -1)
+        return found
+
     def tensors(self) -> dict[str, Tensor]:
         """Everything needed to continue from here."""
         return {
+            **{
+                f"moments.{name}.{part}": tensor
+                for name, observed in self._observed.items()
+                if observed.moments is not None
+                for part, tensor in observed.moments.tensors().items()
+            },
             **{f"recorded.{name}": tensor for name, tensor in self.recorded.items()},
             **{f"state.{name}": tensor for name, tensor in self._state._asdict().items()},
             "streams.noise": stream_states(self._noises),
@@ -200,6 +275,11 @@ class Chains:
             for name, tensor in tensors.items()
             if name.startswith("recorded.")
         }
+        for name, observed in self._observed.items():
+            if observed.moments is not None:
+                observed.moments.restore(
+                    {part: tensors[f"moments.{name}.{part}"] for part in observed.moments.tensors()}
+                )
         fields = {name: tensors[f"state.{name}"] for name in self._state._fields}
         self._state = type(self._state)(**fields)
         restore_streams(self._noises, tensors["streams.noise"])

@@ -38,19 +38,21 @@ def hessian_trace(
     program: Program,
     position: Tensor,
     batch: Mapping[str, Tensor],
+    mask: Tensor,
     *,
     stream: Generator,
     probes: int,
 ) -> tuple[Tensor, Tensor]:
     """Hutchinson's estimate of the trace of the Hessian, and its standard error.  (row,), (row,)
 
-    mean over `probes` random sign vectors v of v^T H v, the same vectors for every row: no row's
-    value depends on the others, and differences between rows have less noise.
+    mean over `probes` random sign vectors v of v^T H v, on coordinates where `mask` (row, d) is 1;
+    the same vectors for every row: no row's value depends on the others, and differences between
+    rows have less noise.
     """
     values = []
     for _ in range(probes):
         flips = torch.randint(0, 2, position.shape[1:], generator=stream)
-        signs = (flips * 2 - 1).to(position.dtype).expand_as(position)
+        signs = (flips * 2 - 1).to(position.dtype) * mask
         values.append((signs * program.hessian_vector(position, signs, batch)).sum(1))
     stacked = torch.stack(values)
     return stacked.mean(0), stacked.std(0) / probes**0.5

@@ -8,7 +8,7 @@ from arviz_stats.base import array_stats
 from numpy.typing import NDArray
 from scipy.special import ndtri, stdtr
 
-STATIONARY_RHAT = 1.1
+from stagewise.engine.stationarity import stationary
 
 
 def diagnose(trace: xr.DataArray) -> xr.Dataset:
@@ -20,6 +20,8 @@ def diagnose(trace: xr.DataArray) -> xr.Dataset:
     drift        mean over chains of second half minus first half, in its standard errors: Student's
                  t of the chains, as the normal deviate of the same tail probability, so that one
                  threshold serves any number of chains (two stationary chains often have |t| > 4)
+    stationary   whether rhat and drift are within bounds (`stationarity`)
+
     A trace of one chain has no between-chain standard error: its drift is not a number.
     """
     lead = [dim for dim in trace.dims if dim not in ("chain", "draw")]
@@ -33,7 +35,8 @@ def diagnose(trace: xr.DataArray) -> xr.Dataset:
             "ess_tail": array_stats.ess(values, method="tail", prob=(0.1, 0.9), **axes),
             "drift": _drift(values),
         }
-    return xr.Dataset({name: (lead, np.asarray(value)) for name, value in found.items()})
+    diagnostics = xr.Dataset({name: (lead, np.asarray(value)) for name, value in found.items()})
+    return diagnostics.assign(stationary=stationary(diagnostics))
 
 
 def _drift(values: NDArray[Any]) -> NDArray[Any]:

@@ -29,7 +29,7 @@ def curvature_table(
     program = Program(testbed.losses, shapes, points.constants, rows=len(points))
     loss, gradient = program.loss_and_gradient(position, testbed.data)
     trace, error = hessian_trace(
-        program, position, testbed.data, stream=generator(seed, "trace"), probes=probes
+        program, position, testbed.data, mask, stream=generator(seed, "trace"), probes=probes
     )
     top = largest_curvature(
         program,

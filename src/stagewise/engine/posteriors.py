@@ -10,7 +10,8 @@ from torch import Tensor
 
 from stagewise.engine.curvature import largest_curvature
 from stagewise.engine.program import Program, Shapes, flatten
-from stagewise.engine.sampling import AUTO, Sampling
+from stagewise.engine.restrictions import restrictions
+from stagewise.engine.sampling import ALL, AUTO, Sampling
 from stagewise.samplers.options import options
 from stagewise.samplers.target import Kernel, Target
 from stagewise.seeds import generator
@@ -32,33 +33,41 @@ class Posteriors:
     """Sample sizes n."""
     centres: Tensor
     """(checkpoint, d)"""
+    components: list[str]
+    """Names of the weight restrictions."""
     mask: Tensor
-    """(checkpoint, d) 1 where the coordinate is sampled, 0 where it is held."""
+    """(checkpoint, component, d) 1 where the coordinate is sampled, 0 where it is held."""
     loss_at_centre: Tensor
     """(checkpoint,) on all data, nats per sample."""
     curvature: Tensor
-    """(checkpoint,) what `epsilon_unit: curvature` refers to; not a number where unused."""
+    """(checkpoint, component) what `epsilon_unit: curvature` refers to; else not a number."""
     nbeta: Tensor
     """(n,)"""
     epsilon: Tensor
-    """(checkpoint, n, step size); not a number for samplers without one."""
+    """(checkpoint, component, n, step size); not a number for samplers without one."""
     options: Any
     """Settings that only this sampler has."""
 
+    @property
+    def grid(self) -> Tensor:
+        """All rows (row, 5): the places of checkpoint, component, n and step size, and chain."""
+        lengths = (*self.epsilon.shape, self.sampling.chains)
+        return torch.cartesian_prod(*map(torch.arange, lengths))
+
     def rows(self, grid: Tensor) -> dict[str, Tensor]:
-        """What tells rows apart, for `grid` (row, 4) = (checkpoint, place of n, of step, chain).
+        """What tells rows apart, for some rows of the grid.
 
         Tensors (row, ...): the fields of a target that have such a shape, and its constants, as
         "constants.<name>".
         """
-        at, size, step = grid[:, :3].unbind(1)
+        at, component, size, step = grid[:, :4].unbind(1)
         centre = self.centres[at]
         return {
             "centre": centre,
             "nbeta": self.nbeta[size][:, None],
             "localization": centre.new_full((len(grid), 1), self.sampling.localization),
-            "epsilon": self.epsilon[at, size, step][:, None],
-            "mask": self.mask[at],
+            "epsilon": self.epsilon[at, component, size, step][:, None],
+            "mask": self.mask[at, component],
             **{f"constants.{name}": t[at] for name, t in self.points.constants.items()},
         }
 
@@ -87,7 +96,14 @@ def posteriors(
     """The posteriors of `points` under the settings; ValueError for settings that do not fit."""
     shapes = {name: tuple(tensor.shape[1:]) for name, tensor in points.parameters.items()}
     centres = flatten(points.parameters, shapes)
-    mask = _mask(points, shapes, centres)
+    components = sampling.components or [ALL]
+    mask = restrictions(testbed, points, shapes, components).to(centres.dtype)
+    for name in sampling.observables:
+        if name not in testbed.observables:
+            known = ", ".join(testbed.observables) or "none"
+            raise SettingsError(
+                f"observables.{name}: {testbed.name} has no such observable; it has {known}"
+            )
     sizes = _sizes(testbed, kernel, sampling)
     nbeta = torch.tensor([sampling.nbeta(n) for n in sizes], dtype=centres.dtype)
     program = Program(testbed.whole_losses, shapes, points.constants, rows=len(points))
@@ -96,12 +112,18 @@ def posteriors(
         bad = int((~torch.isfinite(loss_at_centre)).nonzero()[0])
         raise ValueError(f"the loss at checkpoint {bad} itself is not finite")
     if "curvature" in points.index:
-        curvature = torch.tensor(points.index["curvature"].to_numpy(), dtype=centres.dtype)
+        given = torch.tensor(points.index["curvature"].to_numpy(), dtype=centres.dtype)
+        curvature = given[:, None].expand(mask.shape[:2])
     elif sampling.unit == "curvature":
-        stream = generator(seed, "curvature")
-        curvature = largest_curvature(program, centres, testbed.data, mask, stream=stream)
+        found = [
+            largest_curvature(
+                program, centres, testbed.data, held, stream=generator(seed, "curvature")
+            )
+            for held in mask.unbind(1)
+        ]
+        curvature = torch.stack(found, dim=1)
     else:
-        curvature = centres.new_full((len(points),), torch.nan)
+        curvature = centres.new_full(mask.shape[:2], torch.nan)
     return Posteriors(
         testbed=testbed,
         points=points,
@@ -109,6 +131,7 @@ def posteriors(
         shapes=shapes,
         sizes=sizes,
         centres=centres,
+        components=components,
         mask=mask,
         loss_at_centre=loss_at_centre,
         curvature=curvature,
@@ -130,35 +153,17 @@ def _sizes(testbed: Testbed, kernel: Kernel, sampling: Sampling) -> list[float]:
     return [float(testbed.samples)]
 
 
-def _mask(points: Points, shapes: Mapping[str, tuple[int, ...]], centres: Tensor) -> Tensor:
-    masks = {
-        name: points.masks.get(name, torch.ones_like(tensor, dtype=torch.bool))
-        for name, tensor in points.parameters.items()
-    }
-    for name, tensor in masks.items():
-        if tensor.shape != points.parameters[name].shape:
-            raise ValueError(
-                f"masks.{name}: shape {tuple(tensor.shape)}, "
-                f"expected {tuple(points.parameters[name].shape)}"
-            )
-    mask = flatten(masks, shapes).to(centres.dtype)
-    if (mask.sum(1) == 0).any():
-        empty = int((mask.sum(1) == 0).nonzero()[0])
-        raise ValueError(f"masks: no coordinate of checkpoint {empty} is left to sample")
-    return mask
-
-
 def _epsilon(sampling: Sampling, nbeta: Tensor, curvature: Tensor) -> Tensor:
-    """(checkpoint, n, step size)"""
-    shape = (len(curvature), len(nbeta), 1)
+    """(checkpoint, component, n, step size)"""
+    shape = (*curvature.shape, len(nbeta), 1)
     if sampling.steps_in_unit is None:
         return nbeta.new_full(shape, torch.nan)
     steps = nbeta.new_tensor(sampling.steps_in_unit)
     unit = nbeta.new_ones(shape)
     if sampling.unit == "nbeta":
-        unit = (1 / (nbeta + sampling.localization))[None, :, None].expand(shape)
+        unit = (1 / (nbeta + sampling.localization))[None, None, :, None].expand(shape)
     if sampling.unit == "curvature":
-        unit = 1 / (curvature[:, None, None] * nbeta[None, :, None] + sampling.localization)
+        unit = 1 / (curvature[..., None, None] * nbeta[:, None] + sampling.localization)
     if sampling.epsilon == "auto":
         chosen = steps * unit
         log.info("epsilon: auto is %g / curvature, %.3g to %.3g", AUTO, chosen.min(), chosen.max())

@@ -84,6 +84,20 @@ class Program:
         with torch.no_grad():
             return self._of(position, batch, shared)
 
+    def each(self, position: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
+        """Losses (row, sample, ...) at `position`, before any mean, without a gradient.
+
+        `batch` holds tensors (sample, ...) that all rows see; the losses of a sample may have
+        further dimensions, of its tokens.
+        """
+        constants = self._constants_for(len(position))
+        with torch.no_grad():
+            if len(position) == 1:
+                one = {name: tensor[0] for name, tensor in constants.items()}
+                return self._losses(unflatten(position[0], self._shapes), one, batch)[None]
+            mapped = vmap(self._losses, in_dims=(0, 0, None))
+            return mapped(unflatten(position, self._shapes), constants, dict(batch))
+
     def hessian_vector(
         self, position: Tensor, vector: Tensor, batch: Mapping[str, Tensor]
     ) -> Tensor:

@@ -1,16 +1,20 @@
 """Draws from the local posterior of every checkpoint, as one batched program."""
 
-from typing import Any
+import logging
+from collections.abc import Mapping
 
 import numpy as np
 import torch
 import xarray as xr
 from torch import Tensor
 
-from stagewise.engine.chains import Chains
+from stagewise.engine.chains import MEMORY, Chains
 from stagewise.engine.cost import Cost
+from stagewise.engine.dataset import dataset, observables
 from stagewise.engine.diagnostics import diagnose
 from stagewise.engine.execution import compiles
+from stagewise.engine.locality import locality, traces_at_centres
+from stagewise.engine.observables import Evaluation, Trace, evaluations
 from stagewise.engine.posteriors import Posteriors, posteriors
 from stagewise.engine.sampling import Sampling
 from stagewise.progress import Report
@@ -18,8 +22,7 @@ from stagewise.resume import SideFile
 from stagewise.samplers.target import Kernel
 from stagewise.testbeds.testbed import Points, Testbed
 
-MEMORY = 1 << 30
-"""Bytes that a step of the rows stepped together may write."""
+log = logging.getLogger("stagewise")
 
 
 def sample(
@@ -39,19 +42,32 @@ def sample(
 
     excess_loss   L(w_t) - L(w*) on the same data, nats per sample
     distance      |w_t - w*|
-    loss_at_centre, dimension, curvature  (checkpoint);  nbeta (n);  epsilon (checkpoint, n);
-    localization  ()
+    loss_at_centre, dimension, curvature, hessian_trace  (checkpoint);  nbeta (n)
+    epsilon       (checkpoint, n);  localization  ()
     acceptance    (checkpoint, n, chain), mean after burn-in; exchange likewise, of samplers that
                   exchange between temperatures
-    rhat, ess_bulk, ess_tail, drift  (checkpoint, n), of excess_loss
+    rhat, ess_bulk, ess_tail, drift, stationary  (checkpoint, n), of excess_loss (`diagnose`)
+    loss_rise, tether_share, trace_ratio  (checkpoint, n): what held the chains (`locality`)
     parameters    (checkpoint, n, chain, draw, parameter), if asked for
+    mirror_excess_loss  like excess_loss, at w* - (w_t - w*), if asked for
 
-    Where the settings list several step sizes, all that has the dimension n has a further one
-    after it, step_size, with the sizes in their unit as coordinate; but nbeta has not.
+    and for each observable NAME, with dimensions NAME_sample and, of tokens, NAME_token,
+
+    NAME_loss_at_centre  (checkpoint, ...), nats
+    NAME_loss            (checkpoint, n, chain, NAME_draw, ...); with mirror images, a dimension
+                         `image` of draw and mirror after NAME_draw
+    NAME_loss_mean, NAME_loss_covariance  (checkpoint, n, chain, NAME_entry[, NAME_other]) instead,
+                         of an observable kept as its covariance, entries being samples, or tokens
+
+    Where the settings name components, all that has the dimension n has component before it, and
+    so have dimension, curvature and hessian_trace; but nbeta has not. Where they list several step
+    sizes, all that has n has step_size after it, with the sizes in their unit as coordinate; but
+    nbeta has not.
 
     The columns of the index are coordinates of `checkpoint`. A chain's draws depend on its
-    checkpoint's place in `points`, the value of its n, its number and the seed only, whatever is
-    sampled beside it. Raises DivergedChainError for a chain that becomes non-finite.
+    checkpoint's place in `points`, its component, the value of its n, its number and the seed
+    only, whatever is sampled beside it. Raises DivergedChainError for a chain that becomes
+    non-finite, and MemoryError where a single chain needs more than `memory` bytes.
     """
     torch.set_flush_denormal(True)  # running means of vanishing gradients are four times as fast
     places = points.places(sampling.checkpoints)
@@ -59,8 +75,15 @@ def sample(
     if sampling.truth == "own":
         chosen = testbed.with_own_truth(chosen)
     found = posteriors(testbed, chosen, kernel, sampling, seed=seed)
-    grid = torch.cartesian_prod(*map(torch.arange, (*found.epsilon.shape, sampling.chains)))
+    grid = found.grid
     one = Chains(kernel, found, grid[:1], seed=seed, places=places).cost()
+    if one.written > memory:
+        raise MemoryError(
+            f"one chain of {testbed.name} writes {one.written / 1e6:.0f} MB a step, more than the "
+            f"{memory / 1e6:.0f} MB allowed: lower `batch`, or raise mem_mb of the rule"
+        )
+    centre_losses = _losses_at_centres(found, memory)
+    traces = _traces(found, centre_losses, side_file)
     finished, counters, tensors = _unfinished(side_file)
     size = counters.get("rows", max(1, memory // one.written))
     chunks = grid.split(size)
@@ -70,7 +93,17 @@ def sample(
     for number, rows in enumerate(chunks):
         if number < chunk:
             continue
-        chains = Chains(kernel, found, rows, seed=seed, places=places, compile=compile)
+        at = slice(number * size, number * size + len(rows))
+        chains = Chains(
+            kernel,
+            found,
+            rows,
+            seed=seed,
+            places=places,
+            compile=compile,
+            traces={name: trace[at] for name, trace in traces.items()},
+            memory=memory,
+        )
         if number == chunk and step > 0:
             chains.restore(tensors, step)
         while chains.step < sampling.steps:
@@ -80,12 +113,53 @@ def sample(
             if side_file and side_file.due():
                 counters = {"chunk": number, "step": chains.step, "rows": size}
                 side_file.save({**finished, **chains.tensors()}, counters)
-        finished |= {f"finished.{number}.{name}": t for name, t in chains.recorded.items()}
+        whole = {**chains.recorded, **chains.moments()}
+        finished |= {f"finished.{number}.{name}": tensor for name, tensor in whole.items()}
     recorded = {
         name: torch.cat([finished[f"finished.{k}.{name}"] for k in range(len(chunks))], dim=-1)
-        for name in chains.recorded
+        for name in whole
     }
-    return _dataset(recorded, found)
+    draws = dataset(recorded, found)
+    draws = draws.merge(observables(recorded, traces, centre_losses, found))
+    trace = traces_at_centres(found, seed=seed)
+    shape = draws.curvature.shape
+    draws["hessian_trace"] = (draws.curvature.dims, trace.reshape(shape).numpy())
+    draws = draws.merge(diagnose(draws.excess_loss)).merge(locality(draws))
+    lost = int((~draws.stationary).sum())
+    if lost:
+        log.warning("%d of %d posteriors: chains not stationary", lost, draws.stationary.size)
+    return draws
+
+
+def _losses_at_centres(found: Posteriors, memory: int) -> dict[str, Tensor]:
+    """Observable -> its losses at each checkpoint, (checkpoint, sample[, token])."""
+    points = found.points
+    return {
+        name: Evaluation(
+            found.testbed.observables[name],
+            found.shapes,
+            points.constants,
+            rows=len(points),
+            memory=memory,
+        ).losses(found.centres)
+        for name in found.sampling.observables
+    }
+
+
+def _traces(
+    found: Posteriors, centre_losses: Mapping[str, Tensor], side_file: SideFile | None
+) -> dict[str, Trace]:
+    """Observable -> where its trace goes, of those that keep one."""
+    sampling = found.sampling
+    traces = {}
+    for name, observation in sampling.observables.items():
+        if observation.keep == "trace":
+            count = evaluations(observation, sampling.draws)
+            shape = (len(found.grid), count, 1 + sampling.mirror, *centre_losses[name].shape[1:])
+            traces[name] = (
+                side_file.scratch(name, shape) if side_file else np.zeros(shape, dtype=np.float32)
+            )
+    return traces
 
 
 def _unfinished(
@@ -98,46 +172,3 @@ def _unfinished(
     tensors, counters = found
     finished = {name: tensor for name, tensor in tensors.items() if name.startswith("finished.")}
     return finished, counters, tensors
-
-
-def _dataset(recorded: dict[str, Tensor], found: Posteriors) -> xr.Dataset:
-    points, sampling = found.points, found.sampling
-    several = isinstance(sampling.epsilon, list)
-    posterior = ("checkpoint", "n", *(["step_size"] if several else []))
-    names = (*posterior, "chain")
-    lead = (*found.epsilon.shape[: len(posterior)], sampling.chains)
-
-    def grid(tensor: Tensor) -> np.ndarray[Any, Any]:
-        """(..., row) -> (checkpoint, n, chain, ...)"""
-        return tensor.movedim(-1, 0).reshape(*lead, *tensor.shape[:-1]).numpy()
-
-    variables: dict[str, Any] = {
-        "excess_loss": ((*names, "draw"), grid(recorded["excess_loss"])),
-        "distance": ((*names, "draw"), grid(recorded["distance"])),
-        "acceptance": (names, grid(recorded["acceptance"][0])),
-        "nbeta": ("n", found.nbeta.numpy()),
-        "localization": float(sampling.localization),
-        "epsilon": (posterior, found.epsilon.reshape(lead[:-1]).numpy()),
-        "curvature": ("checkpoint", found.curvature.numpy()),
-        "loss_at_centre": ("checkpoint", found.loss_at_centre.numpy()),
-        "dimension": ("checkpoint", found.mask.sum(1).to(torch.int64).numpy()),
-    }
-    if "exchange" in recorded:
-        variables["exchange"] = (names, grid(recorded["exchange"][0]))
-    if "parameters" in recorded:
-        variables["parameters"] = ((*names, "draw", "parameter"), grid(recorded["parameters"]))
-    coordinates: dict[str, Any] = {
-        "checkpoint": np.arange(len(points)),
-        "n": found.sizes,
-        "chain": np.arange(sampling.chains),
-        "draw": sampling.burn_in + sampling.thin * np.arange(sampling.draws),
-    }
-    if several:
-        coordinates["step_size"] = sampling.steps_in_unit
-    for column in map(str, points.index.columns):
-        if column in coordinates or (column in variables and column != "curvature"):
-            raise ValueError(f"the index column {column!r} has the name of something recorded")
-        if column != "curvature":
-            coordinates[column] = ("checkpoint", points.index[column].to_numpy())
-    dataset = xr.Dataset(variables, coords=coordinates)
-    return dataset.merge(diagnose(dataset.excess_loss))

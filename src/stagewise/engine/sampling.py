@@ -6,9 +6,27 @@ from typing import Any, Literal
 
 from stagewise.samplers.options import ADAPTIVE
 
+ALL = "all"
+"""The component that is no restriction."""
+
 AUTO = 0.4
 """Step size times largest curvature that `epsilon: auto` chooses: the stiffest direction of an
 unadjusted Langevin chain is then biased by a tenth (`theory.langevin.sgld_variance`)."""
+
+
+@dataclass(frozen=True)
+class Observation:
+    """How one observable of the testbed is recorded."""
+
+    every: int = 1
+    """Recorded draws from one evaluation to the next."""
+    keep: Literal["trace", "covariance"] = "trace"
+    """trace: all losses, written to disk as they come. covariance: of each chain only their mean
+    and covariance over the evaluated draws, where traces would be too large."""
+
+    def __post_init__(self) -> None:
+        if self.every < 1:
+            raise ValueError(f"every: must be at least 1, got {self.every}")
 
 
 @dataclass(frozen=True)
@@ -50,6 +68,15 @@ class Sampling:
     comparisons of step sizes that are meant to find the largest that works."""
     record: list[Literal["parameters"]] = field(default_factory=list)
     """What is kept of each draw beside the loss and the distance."""
+    components: list[str] = field(default_factory=list)
+    """Weight restrictions of the testbed that are sampled side by side, all other weights held at
+    the checkpoint; ALL is no restriction. By default that alone, without a dimension of its own."""
+    observables: dict[str, Observation] = field(default_factory=dict)
+    """Observables of the testbed that are evaluated along the chains, and how."""
+    mirror: bool = False
+    """Also records what the draws' mirror images w* - (w - w*) would have given: mean losses and
+    observables, and how likely they are. Averages over both have less noise, and no bias beyond
+    the sampler's (`estimators.mirror`)."""
     checkpoints: dict[str, Any] | None = None
     """Column -> value (or list of values): only checkpoints whose index row matches."""
     execution: Literal["auto", "eager", "compiled"] = "auto"
@@ -79,6 +106,15 @@ class Sampling:
             raise ValueError(f"beta: must not be negative, got {self.beta}")
         if self.batch is not None and self.batch < 1:
             raise ValueError(f"batch: must be at least 1, got {self.batch}")
+        if self.mirror and self.batch is not None:
+            raise ValueError("mirror: needs the loss on all data at every draw; leave out `batch`")
+        if len(set(self.components)) < len(self.components):
+            raise ValueError(f"components: must differ, got {self.components}")
+        for name, observation in self.observables.items():
+            if observation.every > self.draws:
+                raise ValueError(
+                    f"observables.{name}.every: {observation.every} exceeds the {self.draws} draws"
+                )
 
     def _check_steps(self) -> None:
         if self.epsilon == "auto" and self.kernel in ADAPTIVE:

@@ -5,6 +5,8 @@ import pandas as pd
 import xarray as xr
 from scipy.special import stdtrit
 
+from stagewise.estimators.mirror import mirrored_excess_loss
+
 ESCAPED_SHARE = 0.05
 
 
@@ -14,9 +16,12 @@ def chain_estimates(draws: xr.Dataset) -> xr.DataArray:
         lambda_hat = n beta mean over draws of [L(w_t) - L(w*)]
 
     Lau et al. 2023 (2308.12108), with both losses on the same data: a control variate, which
-    removes the noise of L(w*) and, for minibatches, most of that of L(w_t).
+    removes the noise of L(w*) and, for minibatches, most of that of L(w_t). Draws with mirror
+    images are averaged with them.
     """
-    return (draws.excess_loss.mean("draw") * draws.nbeta).rename("lambda_hat")
+    mirror = "mirror_excess_loss" in draws
+    excess = mirrored_excess_loss(draws) if mirror else draws.excess_loss
+    return (excess.mean("draw") * draws.nbeta).rename("lambda_hat")
 
 
 def escaped(draws: xr.Dataset, share: float = ESCAPED_SHARE) -> xr.DataArray:

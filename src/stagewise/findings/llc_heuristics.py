@@ -10,9 +10,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import ttest_rel
 
+from stagewise.engine.stationarity import STATIONARY_RHAT
 from stagewise.estimators.llc import llc_table
 from stagewise.findings.measured import (
-    STATIONARY_RHAT,
     Measured,
     bootstrap,
     exact,

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from stagewise.engine.stationarity import STATIONARY_RHAT
 from stagewise.estimators.llc import llc_table
-from stagewise.findings.measured import STATIONARY_RHAT, Measured, bootstrap, exact
+from stagewise.findings.measured import Measured, bootstrap, exact
 from stagewise.settings import build
 
 SAMPLINGS = ("hmc", "tethered", "sgld")

@@ -14,9 +14,7 @@ from scipy.stats import rankdata
 from scipy.stats import t as student
 
 from stagewise.artifacts import ArtifactError, written_whole
-
-STATIONARY_RHAT = 1.1
-"""Chains whose split R-hat exceeds this are not taken for stationary."""
+from stagewise.engine.stationarity import STATIONARY_RHAT
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,17 @@ def initial(widths: Sequence[int], *, stream: Generator) -> dict[str, Tensor]:
     return weights
 
 
+def layers(widths: Sequence[int]) -> dict[str, dict[str, Tensor]]:
+    """layer<k> -> masks that select all weights of that layer and no others."""
+    return {
+        f"layer{number}": {
+            f"layer{number}.weight": torch.ones(after, before, dtype=torch.bool),
+            f"layer{number}.bias": torch.ones(after, dtype=torch.bool),
+        }
+        for number, (before, after) in enumerate(pairwise(widths), start=1)
+    }
+
+
 def logits(weights: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
     """Outputs (sample, out) of inputs (sample, in): relu between the layers, none at the end."""
     depth = len(weights) // 2

@@ -3,11 +3,13 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from torch import Tensor
+
 from stagewise.data.digits import CLASSES, digits, with_wrong_labels
 from stagewise.models import mlp
 from stagewise.seeds import generator
 from stagewise.settings import build as build_settings
-from stagewise.testbeds.testbed import Testbed
+from stagewise.testbeds.testbed import Batch, Observable, Parameters, Testbed
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,8 @@ def build(settings: dict[str, Any], seed: int) -> Testbed:
     """The classifier as a testbed; `seed` chooses the wrong labels (and the initial weights).
 
     Loss: cross-entropy of each image, in nats. Metrics: train_accuracy (on the labels as trained
-    on), test_accuracy and norm, of all weights.
+    on), test_accuracy and norm, of all weights. Components: layer1, layer2, ... Observables: train
+    and test, the loss of each image.
     """
     model = build_settings(Model, settings, "digits_mlp.model")
     found = digits(model.data, train=model.train)
@@ -41,10 +44,16 @@ def build(settings: dict[str, Any], seed: int) -> Testbed:
         found.labels, model.wrong_labels, stream=generator(seed, "wrong labels")
     )
     widths = [found.inputs.shape[1], *model.hidden, CLASSES]
+
+    def losses(w: Parameters, constants: Parameters, batch: Batch) -> Tensor:
+        return mlp.cross_entropies(w, batch["x"], batch["y"])
+
+    data = {"x": found.inputs, "y": labels}
+    test = {"x": found.test_inputs, "y": found.test_labels}
     return Testbed(
         name="digits_mlp",
-        losses=lambda w, constants, batch: mlp.cross_entropies(w, batch["x"], batch["y"]),
-        data={"x": found.inputs, "y": labels},
+        losses=losses,
+        data=data,
         initial=lambda stream: mlp.initial(widths, stream=stream),
         metrics={
             "train_accuracy": lambda w, constants: mlp.accuracy(w, found.inputs, labels),
@@ -53,4 +62,6 @@ def build(settings: dict[str, Any], seed: int) -> Testbed:
             ),
             "norm": lambda w, constants: mlp.norm(w),
         },
+        components=mlp.layers(widths),
+        observables={"train": Observable(losses, data), "test": Observable(losses, test)},
     )

@@ -61,6 +61,16 @@ class Points:
 
 
 @dataclass(frozen=True)
+class Observable:
+    """Losses on fixed data that are recorded along the chains, beside what is sampled."""
+
+    losses: Callable[[Parameters, Parameters, Batch], Tensor]
+    """(parameters, constants, data) of ONE model -> losses (sample,) or (sample, token), nats."""
+    data: dict[str, Tensor]
+    """Tensors (sample, ...)."""
+
+
+@dataclass(frozen=True)
 class Testbed:
     """One model family, ready to be trained or sampled."""
 
@@ -84,6 +94,11 @@ class Testbed:
     its loss is zero there. None where the data are the only truth."""
     metrics: dict[str, Callable[[Parameters, Parameters], Tensor]] = field(default_factory=dict)
     """Scalars of one model that training records beside the loss, by column name."""
+    components: dict[str, dict[str, Tensor]] = field(default_factory=dict)
+    """Weight restrictions by name (a layer, a head): boolean masks of the parameters of ONE model,
+    True where a coordinate belongs to the component; parameters left out do not."""
+    observables: dict[str, Observable] = field(default_factory=dict)
+    """What can be recorded along chains, by name."""
 
     def with_own_truth(self, points: Points) -> Points:
         """The same parameters, each with its own function as the truth."""

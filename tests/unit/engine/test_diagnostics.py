@@ -62,7 +62,7 @@ def test_constant_and_short_traces_do_not_crash(chains: int, draws: int) -> None
     """A control at zero temperature may not move at all. Warnings are errors here."""
     for values in (np.zeros((chains, draws)), np.random.default_rng(0).random((chains, draws))):
         found = diagnose(xr.DataArray(values, dims=("chain", "draw")))
-        assert set(found.data_vars) == {"rhat", "ess_bulk", "ess_tail", "drift"}
+        assert set(found.data_vars) == {"rhat", "ess_bulk", "ess_tail", "drift", "stationary"}
         if chains == 1:
             assert np.isnan(found.drift)
 

@@ -89,7 +89,7 @@ def row(kernel: ModuleType, changes: dict[str, Any]) -> int:
     assert testbed.points is not None
     points, sampling = testbed.points(), settings(kernel, changes)
     found = posteriors(testbed, points, kernel, sampling, seed=3)
-    grid = torch.zeros(1, 4, dtype=torch.int64)
+    grid = torch.zeros(1, 5, dtype=torch.int64)
     chains = Chains(kernel, found, grid, seed=3, places=torch.arange(4))
     return chains.cost().written
 

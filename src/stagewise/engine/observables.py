@@ -1,0 +1,118 @@
+"""Observables along chains: per-sample losses on fixed data, as traces on disk or as moments."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from stagewise.engine.cost import cost
+from stagewise.engine.program import Program, Shapes
+from stagewise.engine.sampling import Observation
+from stagewise.testbeds.testbed import Observable
+
+Trace = NDArray[Any]
+"""(row, evaluation, image, sample[, token]), single precision; in memory, or mapped from a file."""
+
+
+class Evaluation:
+    """The losses of an observable at many positions, in pieces that fit into memory."""
+
+    def __init__(
+        self,
+        observable: Observable,
+        shapes: Shapes,
+        constants: Mapping[str, Tensor],
+        *,
+        rows: int,
+        memory: int,
+    ) -> None:
+        self._program = Program(observable.losses, shapes, constants, rows=rows)
+        self._data, self._memory = observable.data, memory
+        self._samples = len(next(iter(observable.data.values())))
+        self._piece: int | None = None
+
+    def losses(self, position: Tensor) -> Tensor:
+        """(row, sample[, token]) at `position` (row, d), without gradients."""
+        if self._piece is None:
+            few = min(self._samples, 8)
+            written = cost(lambda: self._program.each(position, self._slice(0, few))).written
+            self._piece = max(1, min(self._samples, few * self._memory // max(1, written)))
+        starts = range(0, self._samples, self._piece)
+        pieces = [self._program.each(position, self._slice(at, self._piece)) for at in starts]
+        return torch.cat(pieces, dim=1)
+
+    def _slice(self, start: int, length: int) -> dict[str, Tensor]:
+        return {name: tensor[start : start + length] for name, tensor in self._data.items()}
+
+
+class Moments:
+    """Running mean and covariance of losses over the draws of each chain.
+
+    Sums of differences from the losses at the centre: what is common to all draws cancels before
+    it is squared.
+    """
+
+    def __init__(self, at_centre: Tensor) -> None:
+        """at_centre (row, entry)"""
+        self._centre = at_centre.double()
+        rows, entries = at_centre.shape
+        self.sums = self._centre.new_zeros(rows, entries)
+        self.products = self._centre.new_zeros(rows, entries, entries)
+
+    def add(self, losses: Tensor, weight: Tensor) -> None:
+        """Losses (row, entry) of one draw of each chain, with weights (row, 1)."""
+        apart = losses.double() - self._centre
+        self.sums += weight * apart
+        self.products += (weight * apart)[:, :, None] * apart[:, None, :]
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What is added up so far."""
+        return {"sums": self.sums, "products": self.products}
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Goes on where `tensors` was called."""
+        self.sums, self.products = tensors["sums"].clone(), tensors["products"].clone()
+
+    def mean(self, draws: int) -> Tensor:
+        """(row, entry)"""
+        return self._centre + self.sums / draws
+
+    def covariance(self, draws: int) -> Tensor:
+        """(row, entry, entry), the unbiased estimate from `draws` draws of weight 1."""
+        mean = self.sums / draws
+        outer = mean[:, :, None] * mean[:, None, :]
+        return (self.products / draws - outer) * draws / (draws - 1)
+
+
+class Observed:
+    """One observable along the chains of the rows stepped together."""
+
+    def __init__(
+        self, observation: Observation, evaluation: Evaluation, centre: Tensor, trace: Trace | None
+    ) -> None:
+        """`trace` is where the rows' losses go; without one their moments are kept."""
+        self._every, self._evaluation, self._trace = observation.every, evaluation, trace
+        self.moments = None
+        if trace is None:
+            self.moments = Moments(evaluation.losses(centre).flatten(1))
+
+    def record(self, draw: int, positions: Tensor, weights: Tensor) -> None:
+        """One recorded draw of every chain, and its mirror image if there are two.
+
+        positions (image, row, d), weights (image, row): their probabilities, which sum to 1.
+        """
+        if draw % self._every:
+            return
+        for image, (position, weight) in enumerate(zip(positions, weights, strict=True)):
+            losses = self._evaluation.losses(position)
+            if self.moments is not None:
+                self.moments.add(losses.flatten(1), weight[:, None].double())
+            elif self._trace is not None:
+                self._trace[:, draw // self._every, image] = losses.float().numpy()
+
+
+def evaluations(observation: Observation, draws: int) -> int:
+    """How many of so many recorded draws are evaluated."""
+    return -(-draws // observation.every)
