@@ -30,6 +30,7 @@ with step(snakemake) as job:  # noqa: F821
             sampling.steps, f"sample {name} {job.wildcards.variant} {seed} {job.wildcards.sampling}"
         ),
         side_file=side_file,
+        memory=job.memory // 4,  # results of operations are counted; what they need is beside it
     )
     draws.save(output, found, job.provenance())
     side_file.remove()

@@ -18,6 +18,9 @@ from stagewise.settings import Section, SettingsError
 
 log = logging.getLogger("stagewise")
 
+MEMORY_MB = 4000
+"""What a job may use where its rule does not say."""
+
 # Imports make hundreds of thousands of objects and no garbage; looking for it at Python's own
 # threshold of 700, and again at exit (`gc.freeze` below spares that), takes a quarter of a short
 # job. Hence this module is the first that scripts import.
@@ -25,11 +28,12 @@ gc.set_threshold(100_000)
 
 
 class Step:
-    """What a script may know of its job: inputs, params, wildcards, settings."""
+    """What a script may know of its job: inputs, params, wildcards, settings, bytes of memory."""
 
     def __init__(self, snakemake: Any) -> None:
         self.input, self.output = snakemake.input, snakemake.output
         self.wildcards = snakemake.wildcards
+        self.memory = int(snakemake.resources.get("mem_mb", MEMORY_MB) * 1e6)
         settings = snakemake.params.settings
         self.settings: dict[str, Any] = (
             settings.values if isinstance(settings, Section) else settings

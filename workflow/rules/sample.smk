@@ -20,3 +20,25 @@ rule sample:
         settings=lambda wildcards: Section(sampling_settings(wildcards)),
     script:
         "../../scripts/sample_posterior.py"
+
+
+rule diagnostics:
+    # Can the chains of a draws file be trusted? On request: .../<sampling>/diagnostics.pdf
+    input:
+        draws="<results>/{testbed}/{variant}/seed{seed}/{sampling}/draws.nc",
+    output:
+        pdf="<results>/{testbed}/{variant}/seed{seed}/{sampling}/diagnostics.pdf",
+        png="<results>/{testbed}/{variant}/seed{seed}/{sampling}/diagnostics.png",
+    log:
+        "<logs>/{testbed}/{variant}/seed{seed}/{sampling}/diagnostics.log",
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=10,
+    params:
+        *code("draw_diagnostics.py"),
+        settings={},
+    script:
+        "../../scripts/draw_diagnostics.py"

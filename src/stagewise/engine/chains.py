@@ -40,6 +40,10 @@ class DivergedChainError(RuntimeError):
     """A chain became non-finite: the step size is too large for the curvature it met."""
 
 
+class TooLittleMemoryError(RuntimeError):
+    """A single chain needs more than is allowed."""
+
+
 def move(kernel: Kernel, found: Posteriors) -> Move:
     """One step of the sampler on the rows of those posteriors."""
     data = found.testbed.data

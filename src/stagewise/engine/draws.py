@@ -20,13 +20,19 @@ def save(path: str | Path, draws: xr.Dataset, provenance: Mapping[str, Any]) -> 
 
 
 def load(path: str | Path) -> xr.Dataset:
-    """The draws of a file, in memory; ArtifactError, naming the file, if it is not whole."""
+    """The draws of a file; ArtifactError, naming the file, if it is not whole.
+
+    In memory, but for traces of observables, which are read from the file when they are used.
+    """
     path = Path(path)
     remedy = f"Delete {path} and run snakemake again to rebuild it."
     if not path.is_file():
         raise ArtifactError(f"no draws file {path}. Run snakemake {path} to make it.")
     try:
-        draws = xr.load_dataset(path, engine="h5netcdf")
+        draws = xr.open_dataset(path, engine="h5netcdf")
+        for variable in draws.variables.values():
+            if not any(str(dim).endswith("_draw") for dim in variable.dims):
+                variable.load()
     except (OSError, ValueError, KeyError) as error:
         raise ArtifactError(f"{path} is not a whole netCDF file ({error}). {remedy}") from error
     if draws.attrs.get("format") != FORMAT:

@@ -8,7 +8,7 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from stagewise.engine.chains import MEMORY, Chains
+from stagewise.engine.chains import MEMORY, Chains, TooLittleMemoryError
 from stagewise.engine.cost import Cost
 from stagewise.engine.dataset import dataset, observables
 from stagewise.engine.diagnostics import diagnose
@@ -67,7 +67,8 @@ def sample(
     The columns of the index are coordinates of `checkpoint`. A chain's draws depend on its
     checkpoint's place in `points`, its component, the value of its n, its number and the seed
     only, whatever is sampled beside it. Raises DivergedChainError for a chain that becomes
-    non-finite, and MemoryError where a single chain needs more than `memory` bytes.
+    non-finite, and TooLittleMemoryError where a single
+    chain needs more than `memory` bytes.
     """
     torch.set_flush_denormal(True)  # running means of vanishing gradients are four times as fast
     places = points.places(sampling.checkpoints)
@@ -78,7 +79,7 @@ def sample(
     grid = found.grid
     one = Chains(kernel, found, grid[:1], seed=seed, places=places).cost()
     if one.written > memory:
-        raise MemoryError(
+        raise TooLittleMemoryError(
             f"one chain of {testbed.name} writes {one.written / 1e6:.0f} MB a step, more than the "
             f"{memory / 1e6:.0f} MB allowed: lower `batch`, or raise mem_mb of the rule"
         )

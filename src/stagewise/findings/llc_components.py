@@ -9,7 +9,7 @@ import xarray as xr
 from scipy.stats import ttest_ind
 
 from stagewise.estimators.llc import chain_estimates
-from stagewise.findings.measured import Measured, exact, mean_of
+from stagewise.findings.measured import Measured, doubtful, exact, mean_of, not_stationary
 from stagewise.theory.normal_crossing import two_component_excess
 
 CENTRES = ((0.0, 0.0), (1.0, 0.3))
@@ -53,4 +53,7 @@ def measure(
     if np.sign(found[0].mean() - found[1].mean()) != sign:
         directed = 0.0
     statistics["components_log10_p"] = exact(directed, n=2 * len(found[0]))
-    return pd.DataFrame(rows), statistics
+    doubt = not_stationary(draws.rhat)
+    return pd.DataFrame(rows), {
+        name: doubtful(number, doubt) for name, number in statistics.items()
+    }

@@ -7,7 +7,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stagewise.findings.measured import Measured, exact, rank_correlation, simulated
+from stagewise.findings.measured import (
+    Measured,
+    doubtful,
+    exact,
+    not_stationary,
+    rank_correlation,
+    simulated,
+)
 from stagewise.theory.normal_crossing import (
     monomial_coefficient,
     monomial_excess,
@@ -81,7 +88,8 @@ def measure(
         def largest(values: NDArray[Any]) -> float:
             return float(np.abs(values / truth - 1).max())
 
-        return simulated(largest, part.lambda_hat, part.standard_error, seed=0)
+        error = simulated(largest, part.lambda_hat, part.standard_error, seed=0)
+        return doubtful(error, not_stationary(part.rhat))
 
     theory = sgld.theory.to_numpy()
     distance = ((mala.lambda_hat - mala.quadrature) / mala.standard_error).abs()
@@ -90,11 +98,14 @@ def measure(
         "monomial_sgld_error_max": worst(sgld),
         "monomial_mala_error_max": worst(mala),
         "monomial_mala_z_max": exact(distance.max(), n=len(mala)),
-        "monomial_spearman": simulated(
-            lambda values: rank_correlation(values, theory),
-            sgld.lambda_hat,
-            sgld.standard_error,
-            seed=1,
+        "monomial_spearman": doubtful(
+            simulated(
+                lambda values: rank_correlation(values, theory),
+                sgld.lambda_hat,
+                sgld.standard_error,
+                seed=1,
+            ),
+            not_stationary(sgld.rhat),
         ),
         "sum_error_max": worst(sums),
         "half_dimension_error_median": exact(half_dimension, n=len(sgld)),

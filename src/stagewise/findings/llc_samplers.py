@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stagewise.findings.measured import Measured, exact, simulated
+from stagewise.findings.measured import Measured, doubtful, exact, not_stationary, simulated
 
 ESTIMATES = ("sgld", "mala", "gibbs", "minibatch")
 """Inputs that are LLC tables of draws."""
@@ -53,12 +53,13 @@ def measure(
         def largest(values: NDArray[Any]) -> float:
             return float(np.abs(values[:count] / values[count:] - 1).max())
 
-        return simulated(
+        difference = simulated(
             largest,
             np.concatenate([first.lambda_hat, second.lambda_hat]),
             np.concatenate([first.standard_error, second.standard_error]),
             seed=0,
         )
+        return doubtful(difference, not_stationary(np.concatenate([first.rhat, second.rhat])))
 
     return table, {
         "sgld_mala_difference_max": apart("sgld", "mala"),

@@ -7,7 +7,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stagewise.findings.measured import Measured, exact, mean_of, rank_correlation, simulated
+from stagewise.findings.measured import (
+    Measured,
+    doubtful,
+    exact,
+    mean_of,
+    not_stationary,
+    rank_correlation,
+    simulated,
+)
 
 ESTIMATES = ("gibbs", "sgld", "plain", "plateaus")
 """Inputs that are LLC tables of draws."""
@@ -42,7 +50,7 @@ def measure(
     exact_points = plateaus.assign(
         sampler="plateau", plateau=plateaus["rank"], loss=levels, step=np.nan
     )
-    columns = ["sampler", "step", "loss", "plateau", "lambda_hat", "standard_error"]
+    columns = ["sampler", "step", "loss", "plateau", "lambda_hat", "standard_error", "rhat"]
     kept = [*columns, "aoyagi", "half_jacobian_rank"]
     table = pd.concat([*parts, exact_points], ignore_index=True).reindex(columns=kept)
 
@@ -60,14 +68,11 @@ def measure(
         rises = simulated(
             lambda values: float(np.diff(values).min()), means.value, means.error, seed=0
         )
-        statistics[f"staircase_{sampler}_smallest_rise"] = rises
+        doubt = not_stationary(on.rhat)
+        statistics[f"staircase_{sampler}_smallest_rise"] = doubtful(rises, doubt)
         theory = aoyagi.loc[means.index.astype(int)].to_numpy()
-        statistics[f"staircase_{sampler}_spearman"] = simulated(
-            partial(rank_correlation, theory),
-            means.value,
-            means.error,
-            seed=1,
-        )
+        order = simulated(partial(rank_correlation, theory), means.value, means.error, seed=1)
+        statistics[f"staircase_{sampler}_spearman"] = doubtful(order, doubt)
         statistics[f"staircase_{sampler}_plateaus"] = exact(len(means), n=len(on))
     saddles = table[(table.sampler == "plain") & (table.plateau < plateaus["rank"].max())]
     statistics["plain_on_saddles"] = mean_of(saddles.lambda_hat)

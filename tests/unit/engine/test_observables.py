@@ -11,12 +11,13 @@ import xarray as xr
 from torch import Tensor
 
 from stagewise.engine import draws as draws_on_disk
+from stagewise.engine.chains import TooLittleMemoryError
 from stagewise.engine.sample import sample
 from stagewise.engine.sampling import Sampling
 from stagewise.progress import silent
 from stagewise.resume import SideFile
 from stagewise.samplers import mala, sgld
-from stagewise.settings import SettingsError
+from stagewise.settings import SettingsError, build
 from stagewise.testbeds.testbed import Observable, Points, Testbed
 
 
@@ -81,8 +82,6 @@ def run(side_file: SideFile | None = None, memory: int = 1 << 30, **changes: Any
 
 
 def observations(**keep: str) -> dict[str, Any]:
-    from stagewise.settings import build
-
     values = {"kernel": "sgld", "steps": 9, "burn_in": 0, "chains": 1, "localization": 1.0}
     named = {name: {"every": 3, "keep": how} for name, how in keep.items()}
     return {"observables": build(Sampling, {**values, "observables": named}, "").observables}
@@ -136,7 +135,7 @@ def test_little_memory_changes_nothing() -> None:
 
 
 def test_too_little_memory_for_one_chain() -> None:
-    with pytest.raises(MemoryError, match="one chain of network writes"):
+    with pytest.raises(TooLittleMemoryError, match="one chain of network writes"):
         run(memory=10)
 
 

@@ -58,7 +58,7 @@ def run(testbed: Testbed, **changes: Any) -> xr.Dataset:
 
 
 def test_the_rest_is_held_and_the_estimate_is_that_of_the_component() -> None:
-    """Within four standard errors, below 1 %, of the closed form over the component's curvatures."""
+    """Within four standard errors, below 1 %, of the closed form over its curvatures."""
     draws = run(bowl(HALVES), components=["first", "all", "second"], chains=128)
     assert draws.excess_loss.dims == ("checkpoint", "component", "n", "chain", "draw")
     assert draws.dimension.sel(checkpoint=0).values.tolist() == [2, 5, 3]
