@@ -96,7 +96,8 @@ class Chains:
             noise = torch.stack(
                 [torch.randn(centre.shape[1], generator=s, dtype=centre.dtype) for s in starts]
             )
-            position = position + noise * self._target.mask / self._target.localization.sqrt()
+            spread = self._target.mask / self._target.localization.sqrt()
+            position = position + noise.to(centre.device) * spread
         self._centre_loss = (
             self._program.loss(centre, self._data) if sampling.batch is None else None
         )
@@ -149,8 +150,10 @@ class Chains:
         """Arguments of a move, of the right shapes; takes nothing from the random streams."""
         centre, batch = self._target.centre, self._sampling.batch
         rows, size = len(centre), self._kernel.noise_size(self._target)
-        picked = None if batch is None else torch.zeros(rows, batch, dtype=torch.int64)
-        return self._state, torch.zeros(rows, size, dtype=centre.dtype), picked, self._rows
+        picked = None
+        if batch is not None:
+            picked = torch.zeros(rows, batch, dtype=torch.int64, device=centre.device)
+        return self._state, centre.new_zeros(rows, size), picked, self._rows
 
     def cost(self) -> Cost:
         """Of one step of all rows, in operations and memory."""
@@ -175,14 +178,16 @@ class Chains:
         self.step += len(infos)
 
     def _noise(self) -> Tensor:
-        return normal_block(self._noises, self._block, self._kernel.noise_size(self._target))
+        size = self._kernel.noise_size(self._target)
+        return normal_block(self._noises, self._block, size).to(self._target.centre.device)
 
     def _pick(self) -> Tensor | None:
         batch = self._sampling.batch
         if batch is None:
             return None
         samples = len(next(iter(self._data.values())))
-        return index_block(self._picks, self._block, samples, batch)
+        block = index_block(self._picks, self._block, samples, batch)
+        return block.to(self._target.centre.device)
 
     def _batch(self, picked: Tensor | None) -> Mapping[str, Tensor]:
         if picked is None:
@@ -218,7 +223,7 @@ class Chains:
             shares["exchange"] = exchanged
         for name, found in shares.items():
             if found:
-                total = torch.stack(found).double().sum(0, keepdim=True) / counted
+                total = torch.stack(found).double().sum(0, keepdim=True).cpu() / counted
                 self.recorded[name] = self.recorded.get(name, 0) + total
 
     def _check_finite(self, losses: Tensor) -> None:
@@ -284,7 +289,8 @@ class Chains:
                 observed.moments.restore(
                     {part: tensors[f"moments.{name}.{part}"] for part in observed.moments.tensors()}
                 )
-        fields = {name: tensors[f"state.{name}"] for name in self._state._fields}
+        device = self._target.centre.device
+        fields = {name: tensors[f"state.{name}"].to(device) for name in self._state._fields}
         self._state = type(self._state)(**fields)
         restore_streams(self._noises, tensors["streams.noise"])
         restore_streams(self._picks, tensors["streams.batch"])

@@ -24,7 +24,8 @@ def largest_curvature(
     position, mask  (row, d)
     returns         (row,) in nats per squared unit of weight, on unmasked coordinates
     """
-    vector = torch.randn(position.shape[1], generator=stream, dtype=position.dtype) * mask
+    start = torch.randn(position.shape[1], generator=stream, dtype=position.dtype)
+    vector = start.to(position.device) * mask
     value = position.new_zeros(len(position))
     for _ in range(iterations):
         vector = vector / vector.norm(dim=1, keepdim=True)
@@ -52,7 +53,7 @@ def hessian_trace(
     values = []
     for _ in range(probes):
         flips = torch.randint(0, 2, position.shape[1:], generator=stream)
-        signs = (flips * 2 - 1).to(position.dtype) * mask
+        signs = (flips * 2 - 1).to(position) * mask
         values.append((signs * program.hessian_vector(position, signs, batch)).sum(1))
     stacked = torch.stack(values)
     return stacked.mean(0), stacked.std(0) / probes**0.5

@@ -31,7 +31,7 @@ def _lead(found: Posteriors) -> tuple[int, ...]:
 def _by_chain(tensor: Tensor, found: Posteriors) -> NDArray[Any]:
     """(..., row) -> (posterior..., chain, ...)"""
     lead = (*_lead(found), found.sampling.chains)
-    whole: NDArray[Any] = tensor.movedim(-1, 0).reshape(*lead, *tensor.shape[:-1]).numpy()
+    whole: NDArray[Any] = tensor.movedim(-1, 0).reshape(*lead, *tensor.shape[:-1]).cpu().numpy()
     return whole
 
 
@@ -44,7 +44,7 @@ def dataset(recorded: Mapping[str, Tensor], found: Posteriors) -> xr.Dataset:
     lead = _lead(found)
 
     def of_restriction(tensor: Tensor) -> tuple[tuple[str, ...], NDArray[Any]]:
-        return restricted, tensor.reshape(lead[: len(restricted)]).numpy()
+        return restricted, tensor.reshape(lead[: len(restricted)]).cpu().numpy()
 
     def of_chains(name: str, *further: str) -> tuple[tuple[str, ...], NDArray[Any]]:
         return (*names, *further), _by_chain(recorded[name], found)
@@ -53,11 +53,11 @@ def dataset(recorded: Mapping[str, Tensor], found: Posteriors) -> xr.Dataset:
         "excess_loss": of_chains("excess_loss", "draw"),
         "distance": of_chains("distance", "draw"),
         "acceptance": (names, _by_chain(recorded["acceptance"][0], found)),
-        "nbeta": ("n", found.nbeta.numpy()),
+        "nbeta": ("n", found.nbeta.cpu().numpy()),
         "localization": float(sampling.localization),
-        "epsilon": (posterior, found.epsilon.reshape(lead).numpy()),
+        "epsilon": (posterior, found.epsilon.reshape(lead).cpu().numpy()),
         "curvature": of_restriction(found.curvature),
-        "loss_at_centre": ("checkpoint", found.loss_at_centre.numpy()),
+        "loss_at_centre": ("checkpoint", found.loss_at_centre.cpu().numpy()),
         "dimension": of_restriction(found.mask.sum(2).to(torch.int64)),
     }
     if "exchange" in recorded:
@@ -97,7 +97,7 @@ def observables(
     coordinates: dict[str, Any] = {}
     for name, losses in centre_losses.items():
         entries = [f"{name}_sample", f"{name}_token"][: losses.dim() - 1]
-        variables[f"{name}_loss_at_centre"] = (("checkpoint", *entries), losses.numpy())
+        variables[f"{name}_loss_at_centre"] = (("checkpoint", *entries), losses.cpu().numpy())
         if name in traces:
             trace = traces[name] if sampling.mirror else traces[name][:, :, 0]
             images = ["image"] if sampling.mirror else []

@@ -73,7 +73,8 @@ class Moments:
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
         """Goes on where `tensors` was called."""
-        self.sums, self.products = tensors["sums"].clone(), tensors["products"].clone()
+        self.sums = tensors["sums"].clone().to(self._centre.device)
+        self.products = tensors["products"].clone().to(self._centre.device)
 
     def mean(self, draws: int) -> Tensor:
         """(row, entry)"""
@@ -110,7 +111,7 @@ class Observed:
             if self.moments is not None:
                 self.moments.add(losses.flatten(1), weight[:, None].double())
             elif self._trace is not None:
-                self._trace[:, draw // self._every, image] = losses.float().numpy()
+                self._trace[:, draw // self._every, image] = losses.float().cpu().numpy()
 
 
 def evaluations(observation: Observation, draws: int) -> int:

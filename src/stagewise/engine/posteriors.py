@@ -105,14 +105,14 @@ def posteriors(
                 f"observables.{name}: {testbed.name} has no such observable; it has {known}"
             )
     sizes = _sizes(testbed, kernel, sampling)
-    nbeta = torch.tensor([sampling.nbeta(n) for n in sizes], dtype=centres.dtype)
+    nbeta = centres.new_tensor([sampling.nbeta(n) for n in sizes])
     program = Program(testbed.whole_losses, shapes, points.constants, rows=len(points))
     loss_at_centre = program.loss(centres, testbed.data)
     if not torch.isfinite(loss_at_centre).all():
         bad = int((~torch.isfinite(loss_at_centre)).nonzero()[0])
         raise ValueError(f"the loss at checkpoint {bad} itself is not finite")
     if "curvature" in points.index:
-        given = torch.tensor(points.index["curvature"].to_numpy(), dtype=centres.dtype)
+        given = centres.new_tensor(points.index["curvature"].to_numpy())
         curvature = given[:, None].expand(mask.shape[:2])
     elif sampling.unit == "curvature":
         found = [

@@ -15,7 +15,8 @@ def restrictions(testbed: Testbed, points: Points, shapes: Shapes, components: l
     Raises SettingsError for a component the testbed does not have, and ValueError for masks of
     the wrong shape or that leave nothing to sample.
     """
-    mask = _exists(points, shapes)[:, None] & _belongs(testbed, shapes, components)
+    exists = _exists(points, shapes)
+    mask = exists[:, None] & _belongs(testbed, shapes, components, exists.device)
     empty = (~mask.any(2)).nonzero()
     if len(empty):
         at, component = empty[0].tolist()
@@ -41,7 +42,9 @@ def _exists(points: Points, shapes: Shapes) -> Tensor:
     return flatten(masks, shapes)
 
 
-def _belongs(testbed: Testbed, shapes: Shapes, components: list[str]) -> Tensor:
+def _belongs(
+    testbed: Testbed, shapes: Shapes, components: list[str], device: torch.device
+) -> Tensor:
     """(component, d) True where a coordinate belongs to the component."""
     rows = []
     for component in components:
@@ -59,7 +62,7 @@ def _belongs(testbed: Testbed, shapes: Shapes, components: list[str]) -> Tensor:
                 )
         rows.append(
             {
-                name: masks.get(name, torch.full(shape, component == ALL, dtype=torch.bool))
+                name: masks.get(name, torch.full(shape, component == ALL, device=device))
                 for name, shape in shapes.items()
             }
         )

@@ -20,6 +20,7 @@ from stagewise.engine.sampling import Sampling
 from stagewise.progress import Report
 from stagewise.resume import SideFile
 from stagewise.samplers.target import Kernel
+from stagewise.settings import SettingsError
 from stagewise.testbeds.testbed import Points, Testbed
 
 log = logging.getLogger("stagewise")
@@ -67,12 +68,16 @@ def sample(
     The columns of the index are coordinates of `checkpoint`. A chain's draws depend on its
     checkpoint's place in `points`, its component, the value of its n, its number and the seed
     only, whatever is sampled beside it. Raises DivergedChainError for a chain that becomes
-    non-finite, and TooLittleMemoryError where a single
-    chain needs more than `memory` bytes.
+    non-finite, and TooLittleMemoryError where a single chain needs more than `memory` bytes.
     """
     torch.set_flush_denormal(True)  # running means of vanishing gradients are four times as fast
+    if sampling.device == "cuda" and not torch.cuda.is_available():
+        raise SettingsError(
+            "device: cuda was asked for and torch finds no CUDA device here; set device: cpu, or "
+            "run where there is one"
+        )
     places = points.places(sampling.checkpoints)
-    chosen = points.at(places)
+    testbed, chosen = testbed.on(sampling.device), points.at(places).on(sampling.device)
     if sampling.truth == "own":
         chosen = testbed.with_own_truth(chosen)
     found = posteriors(testbed, chosen, kernel, sampling, seed=seed)
@@ -124,7 +129,7 @@ def sample(
     draws = draws.merge(observables(recorded, traces, centre_losses, found))
     trace = traces_at_centres(found, seed=seed)
     shape = draws.curvature.shape
-    draws["hessian_trace"] = (draws.curvature.dims, trace.reshape(shape).numpy())
+    draws["hessian_trace"] = (draws.curvature.dims, trace.reshape(shape).cpu().numpy())
     draws = draws.merge(diagnose(draws.excess_loss)).merge(locality(draws))
     lost = int((~draws.stationary).sum())
     if lost:

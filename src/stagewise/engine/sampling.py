@@ -82,6 +82,8 @@ class Sampling:
     execution: Literal["auto", "eager", "compiled"] = "auto"
     """compiled: the steps run as machine code, which takes 10 to 15 seconds to make. auto: where
     that is repaid and there is a C++ compiler. Draws agree to rounding."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """Where the chains run. Their random numbers are the same on both."""
     options: dict[str, Any] = field(default_factory=dict)
     """Settings that only this kernel knows."""
 

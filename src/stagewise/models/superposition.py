@@ -116,7 +116,8 @@ def _empirical_moments(
 ) -> tuple[Moments, Tensor]:
     """Moments over data set `number`, and E[mu^2; i] (i,): a search and differences of sums."""
     c = len(b)
-    group = number * c + torch.arange(c)  # (i,)
+    statistics = PrefixSums(*(tensor.to(b.device) for tensor in statistics))
+    group = number * c + torch.arange(c, device=b.device)  # (i,)
     threshold, above = _threshold(gram, b)
     place = _Search.apply(statistics.keys, group[:, None] + threshold)  # (i, j)
     below = statistics.sums[place + group[:, None]]  # (i, j, 3)

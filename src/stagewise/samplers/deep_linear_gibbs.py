@@ -57,12 +57,12 @@ def step(state: State, target: Target, batch: Batch, noise: Tensor) -> tuple[Sta
     factors, masks = _factors(state.position, target), _factors(target.mask, target)
     centres, noises = _factors(target.centre, target), _factors(noise, target)
     truth = target.constants["target"]
-    one = torch.eye(truth.shape[-1], dtype=truth.dtype).expand_as(truth)
+    one = torch.eye(truth.shape[-1], dtype=truth.dtype, device=truth.device).expand_as(truth)
     above = [one]
     for factor in reversed(factors[1:]):
         above.append(above[-1] @ factor)
     below = one
-    expected = torch.zeros(len(truth), dtype=truth.dtype)
+    expected = truth.new_zeros(len(truth))
     for layer, whole in enumerate(reversed(above)):
         if masks[layer].any():
             exists = masks[layer] > 0

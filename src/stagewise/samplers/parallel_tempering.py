@@ -41,7 +41,8 @@ class Ladder(NamedTuple):
 def temperatures(target: Target) -> Tensor:
     """nbeta of every chain of every ladder, falling.  (row, K)"""
     count = target.options.temperatures
-    powers = torch.arange(count, dtype=target.nbeta.dtype) / (count - 1)
+    places = torch.arange(count, dtype=target.nbeta.dtype, device=target.nbeta.device)
+    powers = places / (count - 1)
     return target.nbeta * target.options.lowest**powers
 
 
@@ -55,7 +56,7 @@ def init(position: Tensor, target: Target, batch: Batch) -> Ladder:
     """Every chain of a ladder at the row's `position` (row, d)."""
     flat = _chains(target)
     state = mala.init(position.repeat_interleave(target.options.temperatures, dim=0), flat, batch)
-    return _ladder(state, len(position), torch.zeros(1, dtype=torch.int64))
+    return _ladder(state, len(position), position.new_zeros(1, dtype=torch.int64))
 
 
 def step(state: Ladder, target: Target, batch: Batch, noise: Tensor) -> tuple[Ladder, Info]:
@@ -79,11 +80,12 @@ def step(state: Ladder, target: Target, batch: Batch, noise: Tensor) -> tuple[La
 
     nbeta = temperatures(target)
     log_ratio = (nbeta[:, :-1] - nbeta[:, 1:]) * (ladder.losses[:, :-1] - ladder.losses[:, 1:])
-    proposed = (torch.arange(count - 1) + state.sweeps) % 2 == 0  # (pair,)
+    places = torch.arange(count, device=noise.device)
+    proposed = (places[:-1] + state.sweeps) % 2 == 0  # (pair,)
     accepted = proposed & (torch.special.log_ndtr(decisions) < log_ratio)  # (row, pair)
-    none = torch.zeros(rows, 1, dtype=torch.int64)
+    none = noise.new_zeros(rows, 1, dtype=torch.int64)
     # pairs do not overlap: chain t takes from t + 1 if the pair above is exchanged, or from t - 1
-    source = torch.arange(count) + torch.cat([accepted, none], 1) - torch.cat([none, accepted], 1)
+    source = places + torch.cat([accepted, none], 1) - torch.cat([none, accepted], 1)
     where = source[:, :, None].expand(rows, count, d)
     following = Ladder(
         ladder.positions.gather(1, where),

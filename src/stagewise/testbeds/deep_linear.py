@@ -85,7 +85,7 @@ def build(settings: dict[str, Any], seed: int) -> Testbed:
 
     def losses(w: Parameters, constants: Parameters, batch: Batch) -> Tensor:
         truth = constants.get("target", learned)
-        error = product(w["W"]) - truth
+        error = product(w["W"]) - truth.to(w["W"].device)
         if "x" in batch:
             return (batch["x"] @ error.T).square().sum(-1) / 2
         return error.square().sum()[None] / 2

@@ -22,6 +22,10 @@ Parameters = Mapping[str, Tensor]
 Batch = Mapping[str, Tensor]
 
 
+def _moved(tensors: Mapping[str, Tensor], device: str) -> dict[str, Tensor]:
+    return {name: tensor.to(device) for name, tensor in tensors.items()}
+
+
 @dataclass(frozen=True)
 class Points:
     """Parameter vectors stacked along a first axis, with a table that says what each row is."""
@@ -49,6 +53,15 @@ class Points:
         if not keep.any():
             raise SettingsError(f"checkpoints: none matches {dict(wanted or {})}")
         return torch.from_numpy(np.flatnonzero(keep))
+
+    def on(self, device: str) -> "Points":
+        """The same points there."""
+        return replace(
+            self,
+            parameters=_moved(self.parameters, device),
+            constants=_moved(self.constants, device),
+            masks=_moved(self.masks, device),
+        )
 
     def at(self, places: Tensor) -> "Points":
         """The points of the given rows, numbered anew."""
@@ -99,6 +112,18 @@ class Testbed:
     True where a coordinate belongs to the component; parameters left out do not."""
     observables: dict[str, Observable] = field(default_factory=dict)
     """What can be recorded along chains, by name."""
+
+    def on(self, device: str) -> "Testbed":
+        """The same testbed with its data there."""
+        return replace(
+            self,
+            data=_moved(self.data, device),
+            components={name: _moved(mask, device) for name, mask in self.components.items()},
+            observables={
+                name: replace(observable, data=_moved(observable.data, device))
+                for name, observable in self.observables.items()
+            },
+        )
 
     def with_own_truth(self, points: Points) -> Points:
         """The same parameters, each with its own function as the truth."""
