@@ -127,6 +127,22 @@ def test_removed_seed_is_no_longer_collected(done: Copy) -> None:
     assert "input" in plan["measure tiny/lines"]
 
 
+def test_null_in_an_overlay_takes_away(done: Copy) -> None:
+    """A setting that is null is as if it were not there; a whole section too."""
+    sgld = {"thin": None, "observables": None}
+    overlay = {"testbeds": {"line": {"fits": {"sampling": {"sgld": sgld}}, "unrelated": None}}}
+    (done.path / "overlay.yaml").write_text(yaml.safe_dump(overlay))
+    assert done.plan("--configfile", "overlay.yaml") == {}
+
+
+def test_diagnostics_on_request(done: Copy) -> None:
+    page = "results/polynomial/valleys/seed0/mala/diagnostics.pdf"
+    assert set(done.plan(page)) == {"diagnostics polynomial/valleys/seed0/mala/diagnostics"}
+    done.made(page)
+    assert (done.path / page).stat().st_size > 5000
+    assert done.plan() == {}
+
+
 def test_page_reruns_its_verdicts_only(done: Copy) -> None:
     done.edit("workflow/papers/tiny.yaml", lambda page: page.replace("[0, 3]", "[0, 2]"))
     plan = done.plan()

@@ -14,6 +14,9 @@ rule sample:
     resources:
         mem_mb=4000,
         runtime=60,
+        gpu=lambda wildcards: int(
+            sampling_settings(wildcards)["sampling"].get("device") == "cuda"
+        ),
     params:
         *code("sample_posterior.py", sample_modules),
         *settings(sampling_settings),

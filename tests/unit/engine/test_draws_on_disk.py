@@ -34,6 +34,17 @@ def test_saved_and_loaded(tmp_path: Path) -> None:
     xr.testing.assert_equal(found.drop_vars("name"), example().drop_vars("name"))
 
 
+def test_traces_stay_on_disk_until_they_are_used(tmp_path: Path) -> None:
+    path = tmp_path / "draws.nc"
+    trace = np.random.default_rng(0).random((3, 2, 5)).astype(np.float32)
+    whole = example().assign(probe_loss=(("checkpoint", "probe_draw", "probe_sample"), trace))
+    draws.save(path, whole, {})
+    found = draws.load(path)
+    assert not found.probe_loss.variable._in_memory
+    assert found.excess_loss.variable._in_memory
+    np.testing.assert_array_equal(found.probe_loss[1], trace[1])
+
+
 def test_missing_truncated_and_foreign_files(tmp_path: Path) -> None:
     path = tmp_path / "draws.nc"
     with pytest.raises(ArtifactError, match=r"draws\.nc"):
