@@ -8,32 +8,37 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from stagewise.engine.curvature import hessian_trace
 from stagewise.engine.posteriors import Posteriors
 from stagewise.engine.program import Program
 from stagewise.seeds import generator
 
-PROBES, SAMPLES = 8, 512
-"""Sign vectors of the Hessian trace, and the most data it is taken on."""
+PAIRS, SAMPLES = 16, 512
+"""Pairs of draws from the tether, and the most data their losses are taken on."""
 
 
-def traces_at_centres(found: Posteriors, *, seed: int) -> Tensor:
-    """Hessian trace of the mean loss over each component's coordinates, (checkpoint, component).
+def tether_rise(found: Posteriors, *, seed: int) -> Tensor:
+    """Mean of L(w) - L(w*) under the tether alone, w ~ N(w*, 1 / gamma), (checkpoint, component).
 
-    By Hutchinson's estimate with PROBES sign vectors, on at most SAMPLES data evenly apart.
+    From PAIRS pairs w* +- delta, so that the gradient at w* adds no noise, on at most SAMPLES data
+    evenly apart. To second order Tr H / (2 gamma). Not a number without a tether.
     """
-    testbed, points = found.testbed, found.points
+    testbed, points, gamma = found.testbed, found.points, found.sampling.localization
+    if gamma == 0:
+        return torch.full_like(found.curvature, torch.nan)
     every = max(1, (testbed.samples or 0) // SAMPLES)
     data = {name: tensor[::every] for name, tensor in testbed.data.items()}
     losses = testbed.whole_losses if every == 1 else testbed.losses
     program = Program(losses, found.shapes, points.constants, rows=len(points))
-    traces = [
-        hessian_trace(
-            program, found.centres, data, mask, stream=generator(seed, "trace"), probes=PROBES
-        )[0]
-        for mask in found.mask.unbind(1)
-    ]
-    return torch.stack(traces, dim=1)
+    centres, stream = found.centres, generator(seed, "tether")
+    at_centre = program.loss(centres, data)
+    rise = torch.zeros_like(found.curvature)
+    for _ in range(PAIRS):
+        noise = torch.randn(centres.shape[1], generator=stream, dtype=centres.dtype)
+        for component, mask in enumerate(found.mask.unbind(1)):
+            apart = noise.to(centres.device) * mask / gamma**0.5
+            for position in (centres + apart, centres - apart):
+                rise[:, component] += (program.loss(position, data) - at_centre) / (2 * PAIRS)
+    return rise
 
 
 def locality(draws: xr.Dataset) -> xr.Dataset:
@@ -43,17 +48,15 @@ def locality(draws: xr.Dataset) -> xr.Dataset:
                   chains have forgotten what was learned
     tether_share  mean of |w_t - w*|^2 over d / gamma, what the tether alone would give: near 1 for
                   almost all directions nothing but the tether was felt. 0 without a tether
-    trace_ratio   lambda-hat over n beta Tr H / (2 gamma), what it is where the tether outweighs
-                  the curvature: near 1 it is a Hessian trace, and says no more. 0 without a tether
+    tether_ratio  loss_rise over tether_rise, its value under the tether alone: near 1 lambda-hat is
+                  n beta Tr H / (2 gamma), a Hessian trace, and says no more
     """
     rise = draws.excess_loss.mean(["chain", "draw"])
     spread = (draws.distance.astype("float64") ** 2).mean(["chain", "draw"])
-    # nbeta cancels: (nbeta rise) / (nbeta trace / 2 gamma)
-    ratio = 2 * draws.localization * rise / draws.hessian_trace
     return xr.Dataset(
         {
             "loss_rise": rise,
             "tether_share": spread * draws.localization / draws.dimension,
-            "trace_ratio": ratio,
+            "tether_ratio": rise / draws.tether_rise,
         }
     )

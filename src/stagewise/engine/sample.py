@@ -13,7 +13,7 @@ from stagewise.engine.cost import Cost
 from stagewise.engine.dataset import dataset, observables
 from stagewise.engine.diagnostics import diagnose
 from stagewise.engine.execution import compiles
-from stagewise.engine.locality import locality, traces_at_centres
+from stagewise.engine.locality import locality, tether_rise
 from stagewise.engine.observables import Evaluation, Trace, evaluations
 from stagewise.engine.posteriors import Posteriors, posteriors
 from stagewise.engine.sampling import Sampling
@@ -43,12 +43,12 @@ def sample(
 
     excess_loss   L(w_t) - L(w*) on the same data, nats per sample
     distance      |w_t - w*|
-    loss_at_centre, dimension, curvature, hessian_trace  (checkpoint);  nbeta (n)
+    loss_at_centre, dimension, curvature, tether_rise  (checkpoint);  nbeta (n)
     epsilon       (checkpoint, n);  localization  ()
     acceptance    (checkpoint, n, chain), mean after burn-in; exchange likewise, of samplers that
                   exchange between temperatures
     rhat, ess_bulk, ess_tail, drift, stationary  (checkpoint, n), of excess_loss (`diagnose`)
-    loss_rise, tether_share, trace_ratio  (checkpoint, n): what held the chains (`locality`)
+    loss_rise, tether_share, tether_ratio  (checkpoint, n): what held the chains (`locality`)
     parameters    (checkpoint, n, chain, draw, parameter), if asked for
     mirror_excess_loss  like excess_loss, at w* - (w_t - w*), if asked for
 
@@ -61,7 +61,7 @@ def sample(
                          of an observable kept as its covariance, entries being samples, or tokens
 
     Where the settings name components, all that has the dimension n has component before it, and
-    so have dimension, curvature and hessian_trace; but nbeta has not. Where they list several step
+    so have dimension, curvature and tether_rise; but nbeta has not. Where they list several step
     sizes, all that has n has step_size after it, with the sizes in their unit as coordinate; but
     nbeta has not.
 
@@ -127,9 +127,8 @@ def sample(
     }
     draws = dataset(recorded, found)
     draws = draws.merge(observables(recorded, traces, centre_losses, found))
-    trace = traces_at_centres(found, seed=seed)
-    shape = draws.curvature.shape
-    draws["hessian_trace"] = (draws.curvature.dims, trace.reshape(shape).cpu().numpy())
+    rise = tether_rise(found, seed=seed).reshape(draws.curvature.shape)
+    draws["tether_rise"] = (draws.curvature.dims, rise.cpu().numpy())
     draws = draws.merge(diagnose(draws.excess_loss)).merge(locality(draws))
     lost = int((~draws.stationary).sum())
     if lost:

@@ -18,8 +18,8 @@ def draw(draws: xr.Dataset, name: str) -> Figure:
     a, b  n beta [L(w_t) - L(w*)] of each chain against the step, smoothed over 1/50 of the chain
     c     split R-hat against bulk effective sample size, one point a posterior
     d     how far the mean moved between the halves, as a normal deviate, against acceptance
-    e     what held the chains: the tether's share of the spread against the ratio to the Hessian
-          trace (`engine.locality`)
+    e     what held the chains: their spread and the rise of their loss, as shares of what the
+          tether alone gives (`engine.locality`)
     """
     figure = Figure(figsize=(WIDTH, 6), layout="constrained")
     axes = list(figure.subplot_mosaic("aaabbb;ccddee").values())
@@ -83,11 +83,11 @@ def _drift(axis: Axes, flat: xr.Dataset) -> None:
 
 
 def _locality(axis: Axes, flat: xr.Dataset) -> None:
-    ratio = np.abs(flat.trace_ratio)
+    ratio = np.abs(flat.tether_ratio)
     _points(axis, flat, ratio.where(ratio > 0), flat.tether_share)
     axis.set_xscale("log")
     for line in (axis.axhline, axis.axvline):
         line(1.0, color=CONTROL, linewidth=0.8)
-    axis.set_xlabel("|λ̂| over nβ Tr H / 2γ")
+    axis.set_xlabel("|rise of the loss| over the tether's")
     axis.set_ylabel("γ |w - w*|² over d")
     axis.set_title("only the tether? (1 and 1)")

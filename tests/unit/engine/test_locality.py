@@ -40,11 +40,11 @@ def test_gates_of_a_bowl(localization: float, slack: float) -> None:
     nbeta = float(draws.nbeta)
     precisions = nbeta * CURVATURES + localization
     rise = float((CURVATURES / precisions).sum() / 2)
-    assert float(draws.hessian_trace) == pytest.approx(8.0, rel=1e-9)
+    # from 32 draws: h_i times chi-squared over 2 gamma, a relative error of 0.24
+    assert float(draws.tether_rise) == pytest.approx(8 / (2 * localization), rel=0.6)
     assert float(draws.loss_rise) == pytest.approx(rise, rel=slack)
     share = float((localization / precisions).sum()) / 4
-    ratio = rise * 2 * localization / 8.0
     if localization > 1:  # the flat direction takes too long to be explored under a weak tether
         assert float(draws.tether_share) == pytest.approx(share, rel=slack)
-    assert float(draws.trace_ratio) == pytest.approx(ratio, rel=slack)
-    assert (ratio > 0.9) == (localization == 1e5)
+    assert float(draws.tether_ratio) == pytest.approx(rise / float(draws.tether_rise), rel=slack)
+    assert (float(draws.tether_ratio) > 0.6) == (localization == 1e5)

@@ -111,7 +111,9 @@ def test_rows_stepped_in_other_company(kernel: ModuleType, changes: dict[str, An
     ten = 10 * row(kernel, changes)
     same(together, run(kernel, memory=ten, **changes))  # chunks of 10, 10 and 4 rows
     one = {"checkpoints": {"name": "c"}, "n": [400.0]}
-    same(run(kernel, **one, **changes), run(kernel, memory=1, **one, **changes))  # of one row
+    same(
+        run(kernel, **one, **changes), run(kernel, memory=row(kernel, changes), **one, **changes)
+    )  # of one row
     alone = run(kernel, checkpoints={"name": "c"}, **changes)
     same(together.isel(checkpoint=[2]), alone)
     several = run(kernel, checkpoints={"step": [10, 30]}, **changes)
