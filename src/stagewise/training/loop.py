@@ -16,6 +16,7 @@ from stagewise.resume import SideFile, restore_streams, stream_states
 from stagewise.seeds import generator
 from stagewise.testbeds.testbed import Points, Testbed
 from stagewise.training.descent import descended
+from stagewise.training.optimizers import OPTIMIZERS, Hyperparameters, Memory
 from stagewise.training.schedule import checkpoint_steps
 from stagewise.training.training import Configuration, Training
 
@@ -37,9 +38,7 @@ def train(
 ) -> Points:
     """Checkpoints of every configuration and model of the run.
 
-    Plain stochastic gradient descent with heavy-ball momentum,
-
-        v <- momentum v + grad L_B(w),   w <- w - learning_rate v
+    By the optimizer of each configuration (`optimizers`), on the mean losses of its minibatches.
 
     Index columns: configuration, model, step, kind (start, scheduled; target, where a target loss
     is met; passage, where the descent to it begins), target (that loss, or not a number),
@@ -52,7 +51,7 @@ def train(
     groups = [
         list(group)
         for _, group in groupby(
-            sorted(numbered, key=lambda item: item[1].batch or 0), lambda item: item[1].batch
+            sorted(numbered, key=lambda item: _kind(item[1])), lambda item: _kind(item[1])
         )
     ]
     finished: list[tuple[pd.DataFrame, Tensor]] = []
@@ -80,8 +79,13 @@ def train(
     return _points(testbed, index, unflatten(position, fleet.shapes))
 
 
+def _kind(setting: Configuration) -> tuple[str, int]:
+    """What models must have in common to be stepped together."""
+    return setting.optimizer, setting.batch or 0
+
+
 class _Fleet:
-    """All models of the configurations that share a batch size."""
+    """All models of the configurations of one kind."""
 
     def __init__(
         self,
@@ -99,7 +103,13 @@ class _Fleet:
         self.shapes = {name: tuple(tensor.shape) for name, tensor in starts[0].items()}
         stacked = {name: torch.stack([start[name] for start in starts]) for name in self.shapes}
         self._position = flatten(stacked, self.shapes)
-        self._velocity = torch.zeros_like(self._position)
+        self._update = OPTIMIZERS[settings[0].optimizer]
+        squares = self._position if settings[0].optimizer == "adamw" else self._position[:, :0]
+        self._memory = Memory(torch.zeros_like(self._position), torch.zeros_like(squares))
+        self._decays = flatten(
+            {name: torch.full((1, *shape), len(shape) > 1) for name, shape in self.shapes.items()},
+            self.shapes,
+        ).to(self._position.dtype)
         self._settings = settings
         self._batch = settings[0].batch if testbed.samples else None
         self._streams = [generator(seed, "batch", *key) for key in self._keys]
@@ -121,12 +131,19 @@ class _Fleet:
         self._look()
 
     def _in_flight(self, rows: Tensor) -> None:
-        """The models, by number, that `position`, `velocity` and `reached` hold from here on."""
+        """The models, by number, that `position`, `memory` and `reached` hold from here on."""
         self._rows = rows
         column = self._position.new_tensor
         settings = [self._settings[row] for row in rows.tolist()]
-        self._rate = column([s.learning_rate for s in settings])[:, None]
-        self._momentum = column([s.momentum for s in settings])[:, None]
+        adaptive = self._memory.second.shape[1] > 0
+        self._of = Hyperparameters(
+            rate=column([s.learning_rate for s in settings])[:, None],
+            momentum=column([s.betas[0] if adaptive else s.momentum for s in settings])[:, None],
+            second_decay=column([s.betas[1] for s in settings])[:, None],
+            weight_decay=column([s.weight_decay for s in settings])[:, None],
+        )
+        self._warmup = column([max(1, s.warmup) for s in settings])[:, None]
+        self._longest_warmup = max((s.warmup for s in settings), default=0)
         self._picks = [self._streams[row] for row in rows.tolist()]
 
     @property
@@ -140,7 +157,8 @@ class _Fleet:
         ahead = self._reached < len(self._training.target_losses)
         if ahead.all():
             return
-        self._position, self._velocity = self._position[ahead], self._velocity[ahead]
+        self._position = self._position[ahead]
+        self._memory = Memory(*(tensor[ahead] for tensor in self._memory))
         self._reached = self._reached[ahead]
         if self._seen is not None:
             self._seen = (self._seen[0][ahead], self._seen[1][ahead])
@@ -160,9 +178,10 @@ class _Fleet:
                 loss, gradient = self._program.loss_and_gradient(
                     self._position, batch, shared=False
                 )
-            self._velocity = self._momentum * self._velocity + gradient
-            self._position = self._position - self._rate * self._velocity
             self.step += 1
+            self._position, self._memory = self._update(
+                self._position, gradient, self._memory, self._now(), self._decays, self.step
+            )
             self._look()
         self.last_loss = float(loss.mean())
         if not torch.isfinite(loss).all():
@@ -173,6 +192,13 @@ class _Fleet:
                 f"({self._settings[row].learning_rate})"
             )
         self._leave()
+
+    def _now(self) -> Hyperparameters:
+        """The settings at this step."""
+        if self.step >= self._longest_warmup:
+            return self._of
+        risen = (self.step / self._warmup).clamp(max=1)
+        return self._of._replace(rate=self._of.rate * risen)
 
     def _look(self) -> None:
         """Saves what is due at this step."""
@@ -240,7 +266,8 @@ class _Fleet:
         seen = self._seen or (self._position, self._position[:, 0])
         return {
             "position": self._position,
-            "velocity": self._velocity,
+            "first": self._memory.first,
+            "second": self._memory.second,
             "rows": self._rows,
             "streams": stream_states(self._streams),
             "reached": self._reached,
@@ -253,7 +280,8 @@ class _Fleet:
         self, tensors: Mapping[str, Tensor], rows_found: list[dict[str, Any]], step: int
     ) -> None:
         """Continues where `tensors` was called, after `step` steps."""
-        self._position, self._velocity = tensors["position"], tensors["velocity"]
+        self._position = tensors["position"]
+        self._memory = Memory(tensors["first"], tensors["second"])
         restore_streams(self._streams, tensors["streams"])
         self._in_flight(tensors["rows"])
         self._reached = tensors["reached"]

@@ -1,6 +1,7 @@
 """Settings of one training run."""
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -11,19 +12,38 @@ class Configuration:
     batch: int | None = None
     """Data in a minibatch, drawn with replacement; null: all data."""
     momentum: float = 0.0
+    """Of `sgd`."""
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    betas: list[float] = field(default_factory=lambda: [0.9, 0.999])
+    """Of `adamw`: shares of the running means of gradients and of their squares that are kept."""
+    weight_decay: float = 0.0
+    """Of `adamw`: shrinks matrices and tables, not vectors (norms, biases), by this times the
+    learning rate at every step."""
+    warmup: int = 0
+    """Steps over which the learning rate rises linearly from zero."""
 
     def __post_init__(self) -> None:
         if self.learning_rate <= 0:
             raise ValueError(f"learning_rate: must be positive, got {self.learning_rate}")
         if not 0 <= self.momentum < 1:
             raise ValueError(f"momentum: must be in [0, 1), got {self.momentum}")
+        if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
+            raise ValueError(f"betas: must be two numbers in [0, 1), got {self.betas}")
+        if self.weight_decay < 0:
+            raise ValueError(f"weight_decay: must not be negative, got {self.weight_decay}")
+        if self.optimizer == "sgd" and self.weight_decay > 0:
+            raise ValueError("weight_decay: only adamw has it; leave it out of sgd")
+        if self.optimizer == "adamw" and self.momentum > 0:
+            raise ValueError("momentum: adamw has `betas` instead")
+        if self.warmup < 0:
+            raise ValueError(f"warmup: must not be negative, got {self.warmup}")
         if self.batch is not None and self.batch < 1:
             raise ValueError(f"batch: must be at least 1, got {self.batch}")
 
 
 @dataclass(frozen=True)
 class Training:
-    """How the models of a run are trained, by stochastic gradient descent."""
+    """How the models of a run are trained."""
 
     configurations: list[Configuration]
     steps: int
