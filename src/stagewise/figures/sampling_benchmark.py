@@ -215,7 +215,7 @@ def draw_coverage(axis: Axes, table: pd.DataFrame) -> None:
     """Share of targets of known value that intervals of each level cover, one curve a sampler."""
     axis.plot([0, 1], [0, 1], color=THEORY, linewidth=0.8, label="calibrated")
     for sampler in (name for name in NAMES if name in set(table.sampler)):
-        levels = table[table.sampler == sampler].level
+        levels = table[table.sampler == sampler].level.fillna(1.0)  # diverged: covers nothing
         name = f"{NAMES[sampler]} ({len(levels)})"
         style = "--" if sampler == "rmsprop" else "-"
         axis.plot(*share_below(levels), style, color=LOOK[sampler], label=name)

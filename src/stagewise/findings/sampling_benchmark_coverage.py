@@ -32,6 +32,7 @@ def measure(
     Statistics: coverage_<sampler>, of all targets; _singular, of those that are no Gaussians;
     _<kind>, of one family; coverage_naive_<sampler>, of intervals that take all draws of all
     chains for independent. Every target has its own chains, so targets are independent trials.
+    A target of which a chain diverged has no interval: it counts as not covered.
     """
     parts, found = [], {}
     for sampler in ESTIMATES:
