@@ -146,9 +146,27 @@ def test_coverage_knows_the_truth_of_every_sampler() -> None:
         assert statistics[f"coverage_{sampler}"].n == 40
         # 1.8 exceeds the normal quantile 1.645
         assert statistics[f"coverage_naive_{sampler}"].value == 0.5
+        assert statistics[f"coverage_diverged_{sampler}"].value == 0
     assert statistics["coverage_rmsprop"].value == 0.5
     assert statistics["coverage_rmsprop_singular"].value == 1
     assert statistics["coverage_rmsprop_gaussian"].value == 0
+
+
+def test_a_target_of_which_a_chain_diverged_is_not_covered() -> None:
+    sums = {"k": "2,4", "h": "0,0", "scale": 1.0}
+    table, draws = coverage_inputs("sum", sum_excess([2, 4], n_beta=20, localization=1), 0, **sums)
+    found = {name: [table] for name in sampling_benchmark_coverage.ESTIMATES}
+    found |= {f"{name}_draws": [draws] for name in sampling_benchmark_coverage.ESTIMATES}
+    late = draws.copy(deep=True)
+    late.excess_loss[3, 0, 2, 900:] = np.nan
+    found["frozen_draws"] = [late]
+    rows, statistics = sampling_benchmark_coverage.measure(found, {"friction": {}})
+    assert statistics["coverage_sghmc"].value == 1
+    assert statistics["coverage_frozen"].value == 0.95
+    assert statistics["coverage_diverged_frozen"].value == 1
+    lost = rows[rows.diverged]
+    assert lost.checkpoint.tolist() == [3]
+    assert lost.lambda_hat.isna().all()
 
 
 def noise_inputs() -> dict[str, list[pd.DataFrame]]:

@@ -4,11 +4,13 @@ from collections.abc import Hashable, Mapping
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import xarray as xr
 
 from stagewise.findings.llc_coverage import targets
 from stagewise.findings.llc_coverage import truth as exact_value
-from stagewise.findings.measured import Measured, doubtful, not_stationary, share_of
+from stagewise.findings.measured import Measured, doubtful, exact, not_stationary, share_of
 from stagewise.findings.sampling_benchmark_temperature import at_step, untouched
 
 SAMPLERS = ("sghmc", "sgnht", "frozen")
@@ -28,7 +30,7 @@ def measure(
               monomials and sums of powers. The truth of a Gaussian under SGHMC and SGNHT includes
               the bias of their step, in closed form (`friction`, by sampler, is what they were
               sampled with); all others are those of exact sampling at the same n and tether.
-    table     one row per sampler and target, as of `llc_coverage`
+    table     one row per sampler and target, as of `llc_coverage`, and whether a chain diverged
     Statistics: coverage_<sampler>, of all targets; _singular, of those that are no Gaussians;
     _<kind>, of one family; coverage_naive_<sampler>, of intervals that take all draws of all
     chains for independent. Every target has its own chains, so targets are independent trials.
@@ -38,7 +40,7 @@ def measure(
     for sampler in ESTIMATES:
         truth = partial(_truth, sampler, settings["friction"].get(sampler))
         pairs = zip(inputs[sampler], inputs[f"{sampler}_draws"], strict=True)
-        rows = pd.concat([targets(llc, draws, truth) for llc, draws in pairs], ignore_index=True)
+        rows = pd.concat([_whole(targets(*pair, truth), pair[1]) for pair in pairs])
         parts.append(rows.assign(sampler=sampler))
         groups = {"": rows, "_singular": rows[rows.kind != "gaussian"]}
         groups |= {f"_{kind}": part for kind, part in rows.groupby("kind")}
@@ -47,7 +49,19 @@ def measure(
             found[f"coverage_{sampler}{name}"] = doubtful(share, not_stationary(part.rhat))
         naive = share_of(int(rows.naive_covered.sum()), len(rows))
         found[f"coverage_naive_{sampler}"] = naive
+        found[f"coverage_diverged_{sampler}"] = exact(rows.diverged.sum(), n=len(rows))
     return pd.concat(parts, ignore_index=True), found
+
+
+def _whole(rows: pd.DataFrame, draws: xr.Dataset) -> pd.DataFrame:
+    """The targets, without an interval where a chain diverged: its finite draws mean nothing."""
+    whole = np.isfinite(draws.excess_loss).all(["chain", "draw"]).to_series()
+    kept = pd.Series(zip(rows.checkpoint, rows.n, strict=True), index=rows.index).map(whole)
+    intervals = ["lambda_hat", "standard_error", "low", "high", "level", "naive_level"]
+    rows[intervals] = rows[intervals].where(kept)
+    return rows.assign(
+        covered=rows.covered & kept, naive_covered=rows.naive_covered & kept, diverged=~kept
+    )
 
 
 def _truth(sampler: str, friction: float | None, row: Mapping[Hashable, Any]) -> float:
