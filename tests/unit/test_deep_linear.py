@@ -18,6 +18,7 @@ from stagewise.models.deep_linear import (
 )
 from stagewise.progress import silent
 from stagewise.samplers import deep_linear_gibbs, sgld
+from stagewise.settings import SettingsError
 from stagewise.testbeds import deep_linear
 from stagewise.theory.aoyagi import deep_linear as aoyagi
 from stagewise.theory.deep_linear import jacobian_rank
@@ -194,3 +195,73 @@ def test_plateaus_have_the_levels_of_the_target():
     points = deep_linear.build(settings, seed=0).points()
     np.testing.assert_allclose(points.index.remaining_loss, [6.5, 2.0, 0.0], atol=1e-12)
     assert list(points.index["rank"]) == [0, 1, 2]
+
+
+NOISY = {"points": "balanced", "samples": 400, "noise": 2.0, "widths": [3, 5]}
+
+
+def test_noisy_labels_have_the_sufficient_statistics_of_their_samples():
+    settings = {**NOISY, "architectures": [[4, 3, 5], [3, 3]], "ranks": [2, 1]}
+    testbed = deep_linear.build(settings, seed=0)
+    points = testbed.points()
+    clean = deep_linear.build({**settings, "noise": 0.0}, seed=0).points()
+    for row, shape in enumerate([(5, 4), (3, 3)]):
+        w = {"W": points.parameters["W"][row]}
+        w["W"] = w["W"] + torch.from_numpy(np.random.default_rng(row).normal(size=w["W"].shape))
+        w["W"] = torch.where(points.masks["W"][row], w["W"], points.parameters["W"][row])
+        constants = {"target": points.constants["target"][row]}
+        mean = testbed.losses(w, constants, testbed.data).mean()
+        torch.testing.assert_close(mean, testbed.whole(w, constants), rtol=1e-10, atol=1e-12)
+        # least squares on the labels y = C x + noise finds the target; the noise is of size 2
+        x, residual = testbed.data["x"], testbed.data["residual"]
+        target = constants["target"]
+        labels = x @ target.T + residual
+        found = torch.linalg.lstsq(x, labels).solution.T
+        torch.testing.assert_close(found[: shape[0], : shape[1]], target[: shape[0], : shape[1]])
+        shift = target - clean.constants["target"][row]
+        assert not shift[shape[0] :].any()
+        assert not shift[:, shape[1] :].any()
+        noise = residual + x @ shift.T
+        assert abs(float(noise[:, 0].std()) - 2) < 0.3
+        assert 0.3 * 2 / 20 < float(shift[: shape[0], : shape[1]].std()) < 3 * 2 / 20
+
+
+def test_gibbs_draws_from_the_posterior_of_noisy_labels():
+    # One layer: every entry is Gaussian, of precision n beta + gamma, between the tether's centre
+    # C and the least squares solution C + shift.
+    testbed = deep_linear.build({**NOISY, "architectures": [[3, 5]], "ranks": [2]}, seed=1)
+    points = testbed.points()
+    sampling = gibbs(steps=300, chains=4, n=[50.0])
+    draws = sample(testbed, points, deep_linear_gibbs, sampling, seed=0, report=silent)
+    nbeta = float(draws.nbeta[0])
+    size = float((points.constants["target"] - product(points.parameters["W"][0])).square().sum())
+    expected = 15 * nbeta / (nbeta + 1) / 2 + nbeta * size / 2 * ((1 / (nbeta + 1)) ** 2 - 1)
+    np.testing.assert_allclose(nbeta * draws.excess_loss.values, expected, rtol=1e-8)
+
+
+def test_minibatches_of_noisy_labels_heat_sgld():
+    # Of one layer, whose sample gradients at the truth have variance 4 in every entry.
+    testbed = deep_linear.build({**NOISY, "architectures": [[3, 5]], "ranks": [2]}, seed=2)
+    points = testbed.points()
+    common = {"kernel": "sgld", "n": [400.0], "localization": 1.0, "chains": 16, "epsilon": 0.004}
+    found = []
+    for batch in (None, 20):
+        sampling = Sampling(**common, steps=3000, burn_in=500, batch=batch)
+        draws = sample(testbed, points, sgld, sampling, seed=0, report=silent)
+        nbeta = float(draws.nbeta[0])
+        found.append(float(nbeta * draws.excess_loss.mean()))
+    precision = nbeta + 1
+    size = float((points.constants["target"] - product(points.parameters["W"][0])).square().sum())
+    held = nbeta * size / 2 * (1 / precision**2 - 1)
+    step = 1 / (1 - 0.004 * precision / 4)
+    heat = 0.004 / 4 * nbeta**2 * 4 / 20
+    assert abs(found[0] / (15 * nbeta / precision / 2 * step + held) - 1) < 0.05
+    assert abs(found[1] / (15 * nbeta / precision / 2 * step * (1 + heat) + held) - 1) < 0.1
+
+
+@pytest.mark.parametrize(
+    "settings", [{"noise": 1.0, "points": "balanced"}, {**NOISY, "points": None}]
+)
+def test_noise_needs_samples_and_known_points(settings):
+    with pytest.raises(SettingsError, match="noise"):
+        deep_linear.build(settings, seed=0)

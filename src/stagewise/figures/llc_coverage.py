@@ -14,8 +14,8 @@ def draw_coverage(axis: Axes, table: pd.DataFrame) -> None:
     axis.plot([0, 1], [0, 1], color=THEORY, linewidth=0.8, label="calibrated")
     curves = [(_NAMES[str(kind)], part.level) for kind, part in table.groupby("kind")]
     for (name, levels), colour in zip(curves, COLOURS, strict=False):
-        axis.plot(*_share_below(levels), color=colour, label=f"{name} ({len(levels)})")
-    axis.plot(*_share_below(table.naive_level), color=CONTROL, label="draws as independent")
+        axis.plot(*share_below(levels), color=colour, label=f"{name} ({len(levels)})")
+    axis.plot(*share_below(table.naive_level), color=CONTROL, label="draws as independent")
     axis.axvline(0.9, color="0.8", linewidth=0.7, zorder=0)
     axis.set_xlim(0, 1)
     axis.set_ylim(0, 1)
@@ -25,7 +25,7 @@ def draw_coverage(axis: Axes, table: pd.DataFrame) -> None:
     axis.legend(loc="upper left", fontsize=6, handlelength=1.2)
 
 
-def _share_below(levels: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+def share_below(levels: pd.Series) -> tuple[np.ndarray, np.ndarray]:
     """The empirical distribution function, as a curve from (0, 0) to (1, 1)."""
     found = np.sort(levels.to_numpy())
     share = np.arange(1, len(found) + 1) / len(found)

@@ -7,8 +7,10 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from scipy.stats import t as student
 
 from stagewise.estimators.order_preservation import order_preservation
+from stagewise.figures.llc_coverage import share_below
 from stagewise.figures.style import COLOURS, CONTROL, THEORY, WIDTH, letter
 
 NAMES = {
@@ -27,11 +29,8 @@ LARGEST_ERROR = 2.0
 
 def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """The figure from the tables of the paper's parts."""
-    figure = plt.figure(figsize=(WIDTH, 9.6), layout="constrained")
-    rows = figure.add_gridspec(3, 12)
-    places = [(0, 0, 4), (0, 4, 8), (0, 8, 12), (1, 0, 4), (1, 4, 8), (1, 8, 12)]
-    places += [(2, 0, 4), (2, 4, 8), (2, 8, 12)]
-    axes = [figure.add_subplot(rows[row, left:right]) for row, left, right in places]
+    figure, grid = plt.subplots(4, 3, figsize=(WIDTH, 12.8), layout="constrained")
+    axes = list(grid.flat)
     sweeps = tables["sweeps"]
     for axis, scale in zip(axes[:2], (1, 10), strict=True):
         draw_scatter(axis, sweeps[sweeps.rescaling == scale], scale)
@@ -41,6 +40,10 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
     draw_order(axes[6], sweeps[sweeps.rescaling == 1])
     draw_traces(axes[7], tables["traces"])
     draw_bias(axes[8], tables["temperature"])
+    noise = tables["noise"]
+    for axis, gradient in zip(axes[9:11], ("minibatch", "full"), strict=True):
+        draw_noisy(axis, noise[noise.gradient == gradient], gradient)
+    draw_coverage(axes[11], tables["coverage"])
     letter(axes)
     return figure
 
@@ -180,3 +183,45 @@ def draw_bias(axis: Axes, table: pd.DataFrame) -> None:
     axis.set_ylabel("λ̂ / exact, Gaussian targets")
     axis.set_title("finite steps and temperature")
     axis.legend(fontsize=6, loc="upper left", bbox_to_anchor=(0.15, 1))
+
+
+def draw_noisy(axis: Axes, table: pd.DataFrame, gradient: str) -> None:
+    """Mean absolute error over step sizes where labels are noisy, with 90 % intervals."""
+    for sampler, name in NAMES.items():
+        part = table[table.sampler == sampler]
+        if part.empty:
+            continue
+        mean = _mean_errors(part)["absolute"]
+        spread = part.groupby("step_size")["error"].apply(lambda rows: rows.abs().std(ddof=1))
+        half = student.ppf(0.95, part.network.nunique() - 1) * spread
+        half = half / part.groupby("step_size")["error"].count() ** 0.5
+        axis.errorbar(
+            mean.index, mean, np.minimum(half, mean * 0.9), fmt=MARKERS[sampler] + "-",
+            color=LOOK[sampler], markersize=3.5, elinewidth=0.8, label=name,
+        )  # fmt: skip
+    axis.axhline(0.2, color=CONTROL, linewidth=0.7, linestyle=":")
+    axis.set(xscale="log", yscale="log", ylim=(0.01, 5))
+    axis.set_yticks([0.01, 0.03, 0.1, 0.2, 0.5, 1, 3], ["1 %", "3", "10", "20", "50", "100", "300"])
+    axis.set_yticks([], minor=True)
+    axis.set_xlabel("step size ε")
+    axis.set_ylabel("mean |error| to exact draws")
+    of = {"minibatch": "minibatches of 500", "full": "control: all data"}[gradient]
+    axis.set_title(f"noisy labels, {of}")
+    if gradient == "minibatch":
+        axis.legend(loc="upper left", fontsize=6)
+
+
+def draw_coverage(axis: Axes, table: pd.DataFrame) -> None:
+    """Share of targets of known value that intervals of each level cover, one curve a sampler."""
+    axis.plot([0, 1], [0, 1], color=THEORY, linewidth=0.8, label="calibrated")
+    for sampler in (name for name in NAMES if name in set(table.sampler)):
+        levels = table[table.sampler == sampler].level.fillna(1.0)  # diverged: covers nothing
+        name = f"{NAMES[sampler]} ({len(levels)})"
+        style = "--" if sampler == "rmsprop" else "-"
+        axis.plot(*share_below(levels), style, color=LOOK[sampler], label=name)
+    axis.axvline(0.9, color="0.8", linewidth=0.7, zorder=0)
+    axis.set(xlim=(0, 1), ylim=(0, 1))
+    axis.set_xlabel("level of the interval of λ̂")
+    axis.set_ylabel("share covering the truth")
+    axis.set_title("calibration on known targets")
+    axis.legend(loc="upper left", fontsize=6, handlelength=1.6)

@@ -1,6 +1,6 @@
 """Do the intervals of lambda-hat cover the truth as often as they say?"""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ LEVEL = 0.9
 """Of the intervals whose coverage is counted."""
 
 
-def _truth(row: Mapping[Hashable, Any]) -> float:
+def truth(row: Mapping[Hashable, Any]) -> float:
     """What the estimate converges to for this target, n, tether and, for Gaussians, step size."""
     posterior = {"n_beta": row["nbeta"], "localization": row["localization"]}
     if row["kind"] == "gaussian":
@@ -40,9 +40,15 @@ def _naive_error(draws: xr.Dataset) -> pd.DataFrame:
     return error.rename("naive_error").reset_coords(drop=True).to_dataframe().reset_index()
 
 
-def _targets(table: pd.DataFrame, draws: xr.Dataset) -> pd.DataFrame:
+def targets(
+    table: pd.DataFrame,
+    draws: xr.Dataset,
+    truth: Callable[[Mapping[Hashable, Any]], float] = truth,
+) -> pd.DataFrame:
+    """One row per target of an LLC table: its `truth`, the estimate, and whether the interval
+    covers it; with the interval of all draws taken for independent beside it."""
     found = table.merge(_naive_error(draws), on=["checkpoint", "n"], validate="one_to_one")
-    found["truth"] = [_truth(row) for row in table.to_dict("records")]
+    found["truth"] = [truth(row) for row in table.to_dict("records")]
     miss = (found.lambda_hat - found.truth).abs()
     found["standardized"] = (found.lambda_hat - found.truth) / found.standard_error
     found["covered"] = (found.low <= found.truth) & (found.truth <= found.high)
@@ -69,7 +75,7 @@ def measure(
     so targets are independent trials.
     """
     pairs = zip(inputs["tables"], inputs["draws"], strict=True)
-    table = pd.concat([_targets(llc, draws) for llc, draws in pairs], ignore_index=True)
+    table = pd.concat([targets(llc, draws) for llc, draws in pairs], ignore_index=True)
     families = {f"coverage_{kind}": part for kind, part in table.groupby("kind")}
     return table, {
         **{

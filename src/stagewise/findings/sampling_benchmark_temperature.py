@@ -32,14 +32,13 @@ def measure(
     parts = []
     for sampler in SAMPLERS:
         rows = pd.concat(inputs[sampler], ignore_index=True)
-        rows["exact"] = [_exact(row) for row in rows.to_dict("records")]
-        rows["expected"] = [_expected(sampler, row) for row in rows.to_dict("records")]
+        rows["exact"] = [untouched(row) for row in rows.to_dict("records")]
+        rows["expected"] = [at_step(sampler, row) for row in rows.to_dict("records")]
         parts.append(rows.assign(kind="temperature", sampler=sampler, step_size=np.nan))
     line = pd.concat(inputs["line"], ignore_index=True)
-    line["exact"] = [_exact(row) for row in line.to_dict("records")]
+    line["exact"] = [untouched(row) for row in line.to_dict("records")]
     line["expected"] = [
-        _expected("sgld", row) if row["step_size"] < 4 else np.nan
-        for row in line.to_dict("records")
+        at_step("sgld", row) if row["step_size"] < 4 else np.nan for row in line.to_dict("records")
     ]
     parts.append(line.assign(kind="step", sampler="sgld"))
     columns = ["kind", "sampler", "step_size", "checkpoint", "nbeta", "epsilon", "lambda_hat"]
@@ -75,22 +74,26 @@ def _mean_ratio(rows: pd.DataFrame, truth: str) -> Measured:
     )
 
 
-def _exact(row: Mapping[Any, Any]) -> float:
-    curvatures = [float(part) for part in str(row["spectrum"]).split()]
-    return gaussian_excess(curvatures, n_beta=row["nbeta"], localization=1.0)
+def untouched(row: Mapping[Any, Any]) -> float:
+    """n beta E[L] on the Gaussian of a row of an LLC table, with exact sampling."""
+    return gaussian_excess(_curvatures(row), n_beta=row["nbeta"], localization=row["localization"])
 
 
-def _expected(sampler: str, row: Mapping[Any, Any]) -> float:
-    """With the step of the sampler; not a number for those without a closed form."""
-    curvatures = [float(part) for part in str(row["spectrum"]).split()]
-    nbeta, step = row["nbeta"], row["epsilon"]
+def at_step(sampler: str, row: Mapping[Any, Any], friction: float = FRICTION) -> float:
+    """The same with the row's step size; not a number for samplers without a closed form."""
+    curvatures, nbeta, gamma = _curvatures(row), row["nbeta"], row["localization"]
+    step = row["epsilon"]
     if sampler == "sgld":
-        return gaussian_excess(curvatures, n_beta=nbeta, localization=1.0, epsilon=step)
+        return gaussian_excess(curvatures, n_beta=nbeta, localization=gamma, epsilon=step)
     variances: dict[str, Callable[[list[float]], Iterable[float]]] = {
-        "sghmc": lambda precisions: [sghmc_variance(p, step, FRICTION) for p in precisions],
-        "sgnht": lambda precisions: sgnht_variances(precisions, step, FRICTION),
+        "sghmc": lambda precisions: [sghmc_variance(p, step, friction) for p in precisions],
+        "sgnht": lambda precisions: sgnht_variances(precisions, step, friction),
     }
     if sampler not in variances:
         return float("nan")
-    found = variances[sampler]([nbeta * h + 1.0 for h in curvatures])
+    found = variances[sampler]([nbeta * h + gamma for h in curvatures])
     return sum(nbeta * h / 2 * v for h, v in zip(curvatures, found, strict=True))
+
+
+def _curvatures(row: Mapping[Any, Any]) -> list[float]:
+    return [float(part) for part in str(row["spectrum"]).split()]

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from stagewise.data.linear_regression import gaussian_inputs
+from stagewise.data.linear_regression import gaussian_inputs, noisy_labels, whitened
 from stagewise.models.deep_linear import (
     balanced_factors,
     curvature_at,
@@ -64,22 +64,44 @@ class Model:
     """Standard deviation of the initial weights times the square root of the width."""
     samples: int | None = None
     """Standard normal inputs of a real data set; by default the population loss."""
+    noise: float = 0.0
+    """Standard deviation of the noise of the labels of those samples, of every output."""
     dtype: Literal["float32", "float64"] = "float64"
+
+    def __post_init__(self) -> None:
+        if self.noise < 0:
+            raise ValueError(f"noise: must not be negative, got {self.noise}")
+        if self.noise and self.samples is None:
+            raise ValueError("noise: the population loss has no labels; give `samples`")
+        if self.noise and self.points is None:
+            raise ValueError("noise: only around known `points`, of networks that are not trained")
 
 
 def build(settings: dict[str, Any], seed: int) -> Testbed:
-    """Networks y = W_L ... W_1 x, noise-free, inputs of unit covariance.
+    """Networks y = W_L ... W_1 x, inputs of unit covariance.
 
     The loss of a sample is (1/2) |(W_L ... W_1 - C) x|^2; its population mean is
-    (1/2) |W_L ... W_1 - C|_F^2. All networks of the family are zero-padded to one shape, with
-    masks on the padding and identities for missing layers, so that they step together.
+    (1/2) |W_L ... W_1 - C|_F^2. With noise e of the labels C is the map that least squares finds
+    on the data, not the true one, and the loss is (1/2) |(W_L ... W_1 - C) x - e|^2 - (1/2) |e|^2
+    with e what is then left over. The inputs are whitened, so that its mean over all data is
+    (1/2) |W_L ... W_1 - C|_F^2, too, and samplers of the population loss sample the posterior of
+    the data. All networks of a family share inputs and noise.
+
+    All networks of the family are zero-padded to one shape, with masks on the padding and
+    identities for missing layers, so that they step together.
     """
     model = build_settings(Model, settings, "deep_linear.model")
     dtype = getattr(torch, model.dtype)
-    data = {}
+    data: dict[str, Tensor] = {}
+    shift = None
     widest = max(model.widths[1], *(max(a) for a in model.architectures or [[0]]))
     if model.samples is not None:
-        data = {"x": gaussian_inputs(model.samples, widest, seed).to(dtype)}
+        inputs = gaussian_inputs(model.samples, widest, seed)
+        if model.noise:
+            inputs = whitened(inputs)
+            shift, residual = noisy_labels(inputs, widest, model.noise, seed)
+            data["residual"] = residual.to(dtype)
+        data["x"] = inputs.to(dtype)
     target = _target(model, seed) if model.target else None
     learned = torch.empty(0) if target is None else torch.from_numpy(target).to(dtype)
 
@@ -87,8 +109,13 @@ def build(settings: dict[str, Any], seed: int) -> Testbed:
         truth = constants.get("target", learned)
         error = product(w["W"]) - truth.to(w["W"].device)
         if "x" in batch:
-            return (batch["x"] @ error.T).square().sum(-1) / 2
-        return error.square().sum()[None] / 2
+            output = batch["x"] @ error.T
+            left = 2 * batch["residual"] if "residual" in batch else 0
+            return (output * (output - left)).sum(-1) / 2
+        return whole(w, constants)[None]
+
+    def whole(w: Parameters, constants: Parameters) -> Tensor:
+        return (product(w["W"]) - constants.get("target", learned)).square().sum() / 2
 
     def initial(stream: torch.Generator) -> dict[str, Tensor]:
         assert model.architectures is not None
@@ -101,13 +128,17 @@ def build(settings: dict[str, Any], seed: int) -> Testbed:
         ]
         return {"W": torch.from_numpy(padded(factors, len(factors), widest)[0]).to(dtype)}
 
+    def points() -> Points:
+        return _points(model, widest, dtype, seed, target, shift)
+
     return Testbed(
         name="deep_linear",
         losses=losses,
         data=data,
+        whole=whole if model.noise else None,
         initial=initial if target is not None and model.points is None else None,
         own_truth=lambda w: {"target": product(w["W"])},
-        points=(lambda: _points(model, widest, dtype, seed, target)) if model.points else None,
+        points=points if model.points else None,
     )
 
 
@@ -158,8 +189,14 @@ def _truths(model: Model, seed: int, target: Array | None) -> list[tuple[list[in
 
 
 def _points(
-    model: Model, widest: int, dtype: torch.dtype, seed: int, target: Array | None
+    model: Model,
+    widest: int,
+    dtype: torch.dtype,
+    seed: int,
+    target: Array | None,
+    shift: Tensor | None,
 ) -> Points:
+    """The true parameters; `shift` is what noise of the labels adds to every true map."""
     truths = [
         (number, scale, sizes, rescaled(factors, scale) if model.rescalings else factors)
         for number, (sizes, factors) in enumerate(_truths(model, seed, target))
@@ -176,7 +213,12 @@ def _points(
         exact = deep_linear(sizes, rank)
         weights.append(weight)
         masks.append(mask)
-        targets.append(truth)
+        if shift is None:
+            targets.append(truth)
+        else:
+            exists = np.zeros_like(truth)
+            exists[: sizes[-1], : sizes[0]] = 1
+            targets.append(truth + shift.numpy() * exists)
         rows.append(
             {
                 "step": 0,

@@ -21,6 +21,27 @@ PARTS["sampling_benchmark"] = {
             for name in ("sgld", "sghmc", "sgnht", "rmsprop")
         },
     },
+    "coverage": {
+        f"{name}{kind}": [
+            path
+            for testbed, variant in (
+                ("gaussian", "random"),
+                ("polynomial", "random_monomials"),
+                ("polynomial", "random_sums"),
+            )
+            for path in of_runs(testbed, variant, f"{name}/draws.nc")
+        ]
+        for name in ("sghmc", "sgnht", "frozen", "rmsprop")
+        for kind in ("", "_draws")
+    },
+    "noise": {
+        "gibbs": of_runs("deep_linear", "benchmark_noisy_exact", "gibbs/draws.nc"),
+        **{
+            name: of_runs("deep_linear", "benchmark_noisy", f"{name}/draws.nc")
+            for sampler in ("sgld", "sghmc", "rmsprop")
+            for name in (sampler, f"{sampler}_full")
+        },
+    },
 }
 
 
