@@ -21,7 +21,8 @@ def chain_estimates(draws: xr.Dataset) -> xr.DataArray:
     """
     mirror = "mirror_excess_loss" in draws
     excess = mirrored_excess_loss(draws) if mirror else draws.excess_loss
-    return (excess.mean("draw") * draws.nbeta).rename("lambda_hat")
+    # a chain that diverged has no estimate, however many of its draws are finite
+    return (excess.mean("draw", skipna=False) * draws.nbeta).rename("lambda_hat")
 
 
 def escaped(draws: xr.Dataset, share: float = ESCAPED_SHARE) -> xr.DataArray:
@@ -40,6 +41,8 @@ def local_learning_coefficient(
                    so it needs no estimate of the autocorrelation; not a number for one chain
     chains         chains used (after dropping escaped ones, if asked)
     escaped        chains of which more than 5 % of the draws lie below L(w*)
+
+    Where a chain diverged there is no estimate: not a number.
     """
     estimates = chain_estimates(draws)
     left = escaped(draws)
@@ -49,7 +52,7 @@ def local_learning_coefficient(
     quantile = xr.apply_ufunc(
         lambda count: stdtrit(np.maximum(count - 1, 1), (1 + level) / 2), chains
     )
-    mean = kept.mean("chain")
+    mean = kept.mean("chain").where(estimates.notnull().all("chain"))
     return xr.Dataset(
         {
             "lambda_hat": mean,

@@ -117,3 +117,14 @@ def test_table() -> None:
     assert wanted <= set(table.columns)
     found = local_learning_coefficient(regular(6)).lambda_hat.transpose("checkpoint", "n")
     np.testing.assert_allclose(table["lambda_hat"], found.values.ravel())
+
+
+def test_a_chain_that_diverged_leaves_no_estimate() -> None:
+    """However few of its draws are missing, and in its own posterior only."""
+    draws = regular(3, draws=100)
+    draws.excess_loss[0, 1, 2, 99] = np.nan
+    for drop in (False, True):
+        found = local_learning_coefficient(draws, drop_escaped=drop)
+        lost = found.lambda_hat.isnull()
+        assert bool(lost[0, 1])
+        assert int(lost.sum()) == int(found.low.isnull().sum()) == 1
