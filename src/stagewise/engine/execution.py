@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from stagewise.engine.cost import Cost
+from stagewise.engine.layout import rewritten
 from stagewise.samplers.target import Info, State
 
 log = logging.getLogger("stagewise")
@@ -20,8 +21,6 @@ OVERHEAD, TRAFFIC = 2.5e-6, 2.5e-11
 """Seconds that compiling saves of an operation, and of a byte that operations hand on."""
 COMPILING = 6.0, 0.015
 """Seconds it takes to compile a step, and for each of its operations."""
-FEW = 16
-"""Multiplications for each row of a product of matrices up to which it is written out."""
 
 Execution = Literal["auto", "eager", "compiled"]
 Rows = Mapping[str, Tensor]
@@ -73,16 +72,6 @@ def compiled(move: Move, example: tuple[State, Tensor, Tensor | None, Rows]) -> 
         return move
 
 
-def _few_columns(first: Tensor, second: Tensor) -> Tensor:
-    """Products of matrices, (row, a, k) @ (row, k, b), as sums of k outer products where k b is at
-    most FEW: such sums become one loop with what stands around them, at twice the speed of calling
-    a library for each tiny product."""
-    if first.shape[2] * second.shape[2] > FEW:
-        return NotImplemented
-    terms = zip(first.unbind(2), second.unbind(1), strict=True)
-    return sum(column[:, :, None] * line[:, None, :] for column, line in terms)  # type: ignore[return-value]
-
-
 def _compiled(move: Move, state: State, noise: Tensor, picked: Tensor | None, rows: Rows) -> Move:
     # Imported here: they take three seconds, and most runs are too short to be compiled.
     with warnings.catch_warnings():
@@ -113,7 +102,7 @@ def _compiled(move: Move, state: State, noise: Tensor, picked: Tensor | None, ro
     given = leaves(state, noise, picked, {name: t.contiguous() for name, t in rows.items()})
     with torch.no_grad(), warnings.catch_warnings(), config.patch(compile_threads=1):
         warnings.simplefilter("ignore")
-        graph = make_fx(flat, {torch.ops.aten.bmm.default: _few_columns})(*given)
+        graph = make_fx(flat, rewritten())(*given)
         run: Callable[..., Any] = _inductor.compile(graph, list[Any](given))
         run(*given)  # what cannot run has not been compiled
 

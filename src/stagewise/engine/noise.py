@@ -1,9 +1,13 @@
 """Standard normals for chains, each from its own stream."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import torch
 from torch import Generator, Tensor
+
+MANY = 1 << 19
+"""Numbers from which a block is drawn by as many threads as torch has: a millisecond's work."""
 
 
 def block_length(numbers: int) -> int:
@@ -22,14 +26,25 @@ def normal_block(generators: Sequence[Generator], steps: int, size: int) -> Tens
     deviation, and their range, 5.7 of them, are far below what any number of draws can tell.
     """
     block = torch.empty(len(generators), steps, size)
-    for row, stream in zip(block, generators, strict=True):
-        row.normal_(generator=stream)
+    _fill(block, generators, lambda row, stream: row.normal_(generator=stream))
     return block
 
 
 def index_block(generators: Sequence[Generator], steps: int, samples: int, batch: int) -> Tensor:
     """Batches drawn with replacement (row, step, batch): indices below `samples`."""
     block = torch.empty(len(generators), steps, batch, dtype=torch.int64)
-    for row, stream in zip(block, generators, strict=True):
-        row.random_(samples, generator=stream)
+    _fill(block, generators, lambda row, stream: row.random_(samples, generator=stream))
     return block
+
+
+def _fill(
+    block: Tensor, generators: Sequence[Generator], draw: Callable[[Tensor, Generator], object]
+) -> None:
+    """Draws each row from its stream; by which thread makes no difference to the numbers."""
+    threads = torch.get_num_threads()
+    if block.numel() < MANY or threads == 1:
+        for row, stream in zip(block, generators, strict=True):
+            draw(row, stream)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(draw, block, generators))

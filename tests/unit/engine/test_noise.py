@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from stagewise.engine import noise
 from stagewise.engine.noise import block_length, index_block, normal_block
 from stagewise.seeds import generator, stream_seed
 
@@ -17,6 +18,18 @@ def test_a_row_is_its_own_stream(size: int) -> None:
         block = normal_block(together, 7, size)
         assert block.shape == (3, 7, size)
         assert torch.equal(block[1:2], normal_block(alone, 7, size))
+
+
+def test_threads_do_not_change_the_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    def drawn() -> tuple[torch.Tensor, torch.Tensor]:
+        streams = [generator(0, "noise", row) for row in range(9)]
+        return normal_block(streams, 7, 33), index_block(streams, 7, 1000, 5)
+
+    alone = drawn()
+    monkeypatch.setattr(noise, "MANY", 1)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    for first, second in zip(alone, drawn(), strict=True):
+        assert torch.equal(first, second)
 
 
 @pytest.mark.parametrize("numbers", [0, 1, 300, 10**4, 10**9])

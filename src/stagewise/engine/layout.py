@@ -1,0 +1,56 @@
+"""How compiled steps lay out small models in memory: samples innermost.
+
+Vector instructions work on 16 numbers that lie side by side. Of a model 2 to 15 wide, these must be
+samples, not features: its matrix products then take a third of the time of a library's, or less.
+"""
+
+from functools import reduce
+from operator import add
+from typing import Any
+
+import torch
+from torch import Tensor
+
+NARROW = 16
+"""Features below which samples are laid innermost."""
+FEW = 64
+"""Entries of a matrix up to which products that it enters or leaves are written out as loops,
+which merge with what stands around them; beyond, a library is as fast."""
+
+
+def rewritten() -> dict[Any, Any]:
+    """Operation -> what a trace puts in its place; NotImplemented leaves it as it is."""
+    return {torch.ops.aten.bmm.default: _products, torch.ops.aten.index.Tensor: _picked}
+
+
+def _products(first: Tensor, second: Tensor) -> Tensor:
+    """Products of matrices, (row, a, k) @ (row, k, b)."""
+    high, inner, wide = first.shape[1], first.shape[2], second.shape[2]
+    if wide < min(high, NARROW):
+        return (second.mT @ first.mT).mT
+    if high * inner <= FEW:
+        terms = zip(first.unbind(2), second.unbind(1), strict=True)
+        products = [column[:, :, None] * line[:, None, :] for column, line in terms]
+        return _stored(reduce(add, products))
+    if high * wide <= FEW:
+        return (first[:, :, None, :] * second.mT[:, None, :, :]).sum(-1)
+    return NotImplemented
+
+
+def _picked(data: Tensor, places: list[Tensor | None]) -> Tensor:
+    """The samples at `places`, one tensor (row, sample), of data (sample, feature)."""
+    place = places[0]
+    if len(places) > 1 or place is None or place.dim() != 2 or place.is_floating_point():
+        return NotImplemented
+    if data.dim() != 2 or data.shape[1] >= NARROW:
+        return NotImplemented
+    # first whole samples, then turned: to pick every feature by itself takes longer
+    samples = _stored(data.index_select(0, place.flatten()).unflatten(0, place.shape))
+    return _stored(samples.mT).mT
+
+
+def _stored(tensor: Tensor) -> Tensor:
+    """The tensor, written to memory once, in this order of its dimensions."""
+    from torch._inductor.inductor_prims import force_stride_order
+
+    return force_stride_order(tensor, torch.empty(tensor.shape, device="meta").stride())
