@@ -79,7 +79,13 @@ class Posteriors:
         }
         shared = self.sampling.batch is None
         losses = self.testbed.whole_losses if shared else self.testbed.losses
-        program = Program(losses, self.shapes, constants, rows=len(fields["centre"]))
+        program = Program(
+            losses,
+            self.shapes,
+            constants,
+            rows=len(fields["centre"]),
+            half=self.sampling.precision == "bfloat16",
+        )
         target = Target(
             loss_and_gradient=lambda w, batch: program.loss_and_gradient(w, batch, shared=shared),
             shapes=self.shapes,
@@ -105,6 +111,11 @@ def posteriors(
                 f"observables.{name}: {testbed.name} has no such observable; it has {known}"
             )
     sizes = _sizes(testbed, kernel, sampling)
+    if sampling.precision == "bfloat16" and centres.dtype != torch.float32:
+        raise SettingsError(
+            f"precision: bfloat16 is for single-precision models; the weights of {testbed.name} "
+            f"are {centres.dtype}".replace("torch.", "")
+        )
     nbeta = centres.new_tensor([sampling.nbeta(n) for n in sizes])
     program = Program(testbed.whole_losses, shapes, points.constants, rows=len(points))
     loss_at_centre = program.loss(centres, testbed.data)

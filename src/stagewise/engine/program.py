@@ -26,6 +26,19 @@ def unflatten(position: Tensor, shapes: Shapes) -> dict[str, Tensor]:
     }
 
 
+def _in_half(losses: Losses) -> Losses:
+    def call(
+        parameters: Mapping[str, Tensor],
+        constants: Mapping[str, Tensor],
+        batch: Mapping[str, Tensor],
+    ) -> Tensor:
+        device = next(iter(parameters.values())).device.type
+        with torch.autocast(device, torch.bfloat16, cache_enabled=False):
+            return losses(parameters, constants, batch).float()
+
+    return call
+
+
 class Program:
     """Losses and gradients of many models at once.
 
@@ -34,9 +47,16 @@ class Program:
     """
 
     def __init__(
-        self, losses: Losses, shapes: Shapes, constants: Mapping[str, Tensor], *, rows: int
+        self,
+        losses: Losses,
+        shapes: Shapes,
+        constants: Mapping[str, Tensor],
+        *,
+        rows: int,
+        half: bool = False,
     ) -> None:
-        self._losses = losses
+        """With `half`, products of single-precision matrices are made in bfloat16."""
+        self._losses = _in_half(losses) if half else losses
         self._shapes = shapes
         self._constants = {1: dict(constants)}
         self._rows = rows

@@ -1,0 +1,70 @@
+"""Products in bfloat16: the same estimate within its error, compiled or not."""
+
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+import xarray as xr
+
+from stagewise.engine.execution import compiler
+from stagewise.engine.sample import sample
+from stagewise.engine.sampling import Sampling
+from stagewise.estimators.llc import local_learning_coefficient
+from stagewise.progress import silent
+from stagewise.samplers import sgld
+from stagewise.settings import SettingsError
+from stagewise.testbeds import digits_mlp, gaussian
+from stagewise.testbeds.testbed import Points
+
+
+def run(**changes: Any) -> xr.Dataset:
+    testbed = digits_mlp.build({"hidden": [16], "train": 300}, 0)
+    assert testbed.initial is not None
+    weights = testbed.initial(torch.Generator().manual_seed(0))
+    points = Points({n: t[None] for n, t in weights.items()}, pd.DataFrame({"step": [0]}))
+    settings: dict[str, Any] = {
+        "kernel": "sgld",
+        "n": [300.0],
+        "localization": 100.0,
+        "epsilon": 2e-4,
+        "steps": 600,
+        "burn_in": 200,
+        "chains": 8,
+        "batch": 64,
+    }
+    sampling = Sampling(**(settings | changes))
+    return sample(testbed, points, sgld, sampling, seed=1, report=silent)
+
+
+def test_the_estimate_is_the_same_within_its_error() -> None:
+    full, half = run(), run(precision="bfloat16")
+    assert (full.excess_loss != half.excess_loss).any()
+    one, other = (local_learning_coefficient(draws).squeeze() for draws in (full, half))
+    apart = abs(float(one.lambda_hat - other.lambda_hat))
+    assert apart < float(one.standard_error)
+    assert apart < 0.02 * abs(float(one.lambda_hat))
+
+
+@pytest.mark.skipif(compiler() is None, reason="no C++ compiler")
+def test_compiled_or_not() -> None:
+    eager, compiled = (run(precision="bfloat16", execution=how) for how in ("eager", "compiled"))
+    ratio = float(eager.excess_loss.mean() / compiled.excess_loss.mean())
+    assert ratio == pytest.approx(1, abs=0.01)
+
+
+def test_double_precision_models_are_refused() -> None:
+    testbed = gaussian.build({"count": 1, "dimensions": [2, 2]}, 0)
+    assert testbed.points is not None
+    sampling = Sampling(
+        kernel="sgld",
+        n=[99.0],
+        steps=5,
+        burn_in=0,
+        chains=1,
+        localization=1.0,
+        epsilon=0.1,
+        precision="bfloat16",
+    )
+    with pytest.raises(SettingsError, match="precision: bfloat16 .* gaussian are float64"):
+        sample(testbed, testbed.points(), sgld, sampling, seed=0, report=silent)
