@@ -62,13 +62,11 @@ def ours(workload: Workload, chains: int, *, compile: bool) -> Callable[[], None
         n=[1000.0],
         beta=NBETA / 1000,
         batch=workload.batch,
+        precision="bfloat16" if workload.half else "full",
     )
     assert bed.points is not None
     found = posteriors(bed, bed.points(), sgld, sampling, seed=0)
-    grid = torch.cartesian_prod(
-        torch.arange(1), torch.arange(1), torch.arange(1), torch.arange(chains)
-    )
-    running = Chains(sgld, found, grid, seed=0, places=torch.arange(1), compile=compile)
+    running = Chains(sgld, found, found.grid, seed=0, places=torch.arange(1), compile=compile)
 
     def call() -> None:
         until = running.step + workload.steps
@@ -87,7 +85,7 @@ def bare(workload: Workload, chains: int) -> Callable[[], None]:
         name: tensor[None].repeat_interleave(chains, 0) for name, tensor in workload.weights.items()
     }
     position = flatten(stacked, shapes)
-    program = Program(workload.losses, shapes, {}, rows=chains)
+    program = Program(workload.losses, shapes, {}, rows=chains, half=workload.half)
     streams = [torch.Generator().manual_seed(chain) for chain in range(chains)]
     samples = len(next(iter(workload.data.values())))
     picked = index_block(streams, 1, samples, workload.batch)[:, 0]

@@ -1,7 +1,7 @@
 """The models that the engine is timed on, as functions of one model's tensors."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -26,6 +26,8 @@ class Workload:
     chains: tuple[int, ...]
     steps: int
     """Of one repeat, of ours and JAX's."""
+    half: bool = False
+    """Whether we, and the bare gradient, make matrix products in bfloat16; peers do not."""
 
     @property
     def parameters(self) -> int:
@@ -104,4 +106,6 @@ def workloads() -> dict[str, Workload]:
         "digits_mlp": _digits(),
         "attention_100k": _transformer(256, 80, 4, 16),
         "attention_650k": _transformer(1024, 184, 4, 16),
+        "attention_100k_bfloat16": replace(_transformer(256, 80, 4, 16), half=True),
+        "attention_650k_bfloat16": replace(_transformer(1024, 184, 4, 16), half=True),
     }

@@ -66,5 +66,5 @@ def test_double_precision_models_are_refused() -> None:
         epsilon=0.1,
         precision="bfloat16",
     )
-    with pytest.raises(SettingsError, match="precision: bfloat16 .* gaussian are float64"):
+    with pytest.raises(SettingsError, match=r"precision: bfloat16 .* gaussian are float64"):
         sample(testbed, testbed.points(), sgld, sampling, seed=0, report=silent)
