@@ -52,7 +52,7 @@ def local_learning_coefficient(
     quantile = xr.apply_ufunc(
         lambda count: stdtrit(np.maximum(count - 1, 1), (1 + level) / 2), chains
     )
-    mean = kept.mean("chain").where(np.isfinite(estimates).all("chain"))
+    mean = kept.mean("chain").where(estimates.notnull().all("chain"))  # noqa: PD004
     return xr.Dataset(
         {
             "lambda_hat": mean,
