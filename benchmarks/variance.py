@@ -4,14 +4,14 @@
 
 writes benchmarks/variance.csv and variance.png. Every repeat samples the local posterior of the
 same checkpoint afresh by SGLD (other noise, other minibatches) with the same n beta, localization,
-step size, batch and steps. All average over a whole chain from the checkpoint on, as devinterp does,
-burn-in or not. Estimators:
+step size, batch and steps. All average over a whole chain from the checkpoint on, as devinterp
+does, with a burn-in or without. Estimators:
 
-    devinterp               devinterp's `llc` with its defaults: minibatch losses of all steps, minus
-                            the loss at w* on the first 32 batches; the same batches for all chains
+    devinterp               devinterp's `llc` with its defaults: minibatch losses of all steps,
+                            minus the loss at w* on the first 32 batches; all chains share batches
     devinterp_own_batches   the same, with other batches for every chain
-    stagewise               the engine: L_B(w_t) - L_B(w*) on the step's batch, for 32 draws of every
-                            chain, so that it evaluates w* as often as devinterp does
+    stagewise               the engine: L_B(w_t) - L_B(w*) on the step's batch, for 32 draws of
+                            every chain, so that it evaluates w* as often as devinterp does
     stagewise_each_step     the engine, at every step: three chains for the price of four
     stagewise_table         at every step of all chains, L_B(w*) from a table of every sample's loss
     stagewise_mirrored      that, by two pairs of chains with opposite noise and common batches
