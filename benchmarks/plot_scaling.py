@@ -42,6 +42,7 @@ def draw() -> None:
             axis.set_yscale("log")
             if curve != "parameters":
                 axis.set_xticks(sorted(shown[column].unique()))
+                axis.minorticks_off()
                 axis.xaxis.set_major_formatter(StrMethodFormatter("{x:.0f}"))
             axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axis.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
