@@ -17,7 +17,8 @@ does, with a burn-in or without. Estimators:
     stagewise_mirrored      that, by two pairs of chains with opposite noise and common batches
     stagewise_cycled        stagewise_table on devinterp's batches: one shuffle, gone through again
                             and again by all chains
-    stagewise_fixed_batch   three chains, L(w_t) - L(w*) on a batch 16 times as large, at few draws
+    stagewise_fixed_batch   three chains, L(w_t) - L(w*) on a batch 16 times as large, at few draws,
+                            too far apart to follow the first steps: the mean is a little high
 
 Batches drawn with replacement (ours) are independent of the weights that they meet; those of a
 shuffle that is cycled (devinterp's) are not: the chain has just stepped downhill on all the others.
