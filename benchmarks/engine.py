@@ -43,14 +43,19 @@ DEVINTERP_STEPS = 50
 """Of one repeat of one chain: it costs as much for each step, however many there are."""
 
 
-def ours(workload: Workload, chains: int, *, compile: bool) -> Callable[[], None]:
-    """A call that makes `workload.steps` steps of all chains."""
-    weights = {name: tensor[None] for name, tensor in workload.weights.items()}
+def ours(
+    workload: Workload, chains: int, *, compile: bool, checkpoints: int = 1
+) -> Callable[[], None]:
+    """A call that makes `workload.steps` steps of all chains, so many for each checkpoint."""
+    weights = {
+        name: tensor[None].repeat_interleave(checkpoints, 0)
+        for name, tensor in workload.weights.items()
+    }
     bed = Testbed(
         "workload",
         workload.losses,
         workload.data,
-        points=lambda: Points(weights, pd.DataFrame({"step": [0]})),
+        points=lambda: Points(weights, pd.DataFrame({"step": range(checkpoints)})),
     )
     sampling = Sampling(
         kernel="sgld",
@@ -66,7 +71,8 @@ def ours(workload: Workload, chains: int, *, compile: bool) -> Callable[[], None
     )
     assert bed.points is not None
     found = posteriors(bed, bed.points(), sgld, sampling, seed=0)
-    running = Chains(sgld, found, found.grid, seed=0, places=torch.arange(1), compile=compile)
+    places = torch.arange(checkpoints)
+    running = Chains(sgld, found, found.grid, seed=0, places=places, compile=compile)
 
     def call() -> None:
         until = running.step + workload.steps

@@ -51,7 +51,8 @@ def _toy() -> Workload:
     )
 
 
-def _linear(layers: int, width: int) -> Workload:
+def deep_linear(layers: int, width: int) -> Workload:
+    """A deep linear network at random weights."""
     stream = torch.Generator().manual_seed(0)
     x = torch.randn(1000, width, generator=stream)
     weights = {
@@ -100,9 +101,9 @@ def workloads() -> dict[str, Workload]:
     """By name, in the order of their size."""
     return {
         "superposition": _toy(),
-        "deep_linear_3x8": _linear(3, 8),
-        "deep_linear_2x32": _linear(2, 32),
-        "deep_linear_4x16": _linear(4, 16),
+        "deep_linear_3x8": deep_linear(3, 8),
+        "deep_linear_2x32": deep_linear(2, 32),
+        "deep_linear_4x16": deep_linear(4, 16),
         "digits_mlp": _digits(),
         "attention_100k": _transformer(256, 80, 4, 16),
         "attention_650k": _transformer(1024, 184, 4, 16),

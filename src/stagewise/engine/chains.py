@@ -68,6 +68,7 @@ class Chains:
         seed: int,
         places: Tensor,
         compile: bool = False,
+        table: Tensor | None = None,
         traces: Mapping[str, Trace] | None = None,
         memory: int = MEMORY,
     ) -> None:
@@ -75,8 +76,10 @@ class Chains:
 
         `places` are the checkpoints' numbers: a row's random streams hang on its number, its
         component, its n and its chain; the same chain has the same noise at every step size. With
-        `compile` the steps run as machine code. `traces` are where the rows' observables go, by
-        name; `memory` bounds the bytes that evaluating them takes.
+        `compile` the steps run as machine code. `table` holds the loss of every sample at every
+        checkpoint, (checkpoint, sample), where L_B(w*) is to be looked up; without, it is
+        evaluated. `traces` are where the rows' observables go, by name; `memory` bounds the bytes
+        that evaluating them takes.
         """
         self._kernel, self._found, self._sampling = kernel, found, found.sampling
         sampling, self._data = found.sampling, found.testbed.data
@@ -85,6 +88,7 @@ class Chains:
             for at, component, size, _, chain in grid.tolist()
         ]
         self._rows = found.rows(grid)
+        self._table, self._checkpoints = table, grid[:, :1]
         self._target, self._program = found.target(self._rows)
         self._noises = self._streams(seed, "noise")
         self._picks = self._streams(seed, "batch")
@@ -198,7 +202,7 @@ class Chains:
         centre = self._target.centre
         at_centre = self._centre_loss
         if at_centre is None:
-            at_centre = self._program.loss(centre, self._batch(picked), shared=False)
+            at_centre = self._batch_loss_at_centre(picked)
         self.recorded["excess_loss"][draw] = loss - at_centre
         self.recorded["distance"][draw] = (position - centre).norm(dim=1)
         if "parameters" in self.recorded:
@@ -212,6 +216,11 @@ class Chains:
             positions, weights = torch.stack([position, image]), torch.stack([1 - weight, weight])
         for observed in self._observed.values():
             observed.record(draw, positions, weights)
+
+    def _batch_loss_at_centre(self, picked: Tensor | None) -> Tensor:
+        if self._table is None:
+            return self._program.loss(self._target.centre, self._batch(picked), shared=False)
+        return self._table[self._checkpoints, picked].mean(1)
 
     def _count(self, infos: Sequence[Info]) -> None:
         """Adds what the steps after burn-in accepted to the means; without a decision, all."""

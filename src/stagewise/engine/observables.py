@@ -27,8 +27,10 @@ class Evaluation:
         *,
         rows: int,
         memory: int,
+        half: bool = False,
     ) -> None:
-        self._program = Program(observable.losses, shapes, constants, rows=rows)
+        """`memory` bounds the bytes that the operations of one piece write."""
+        self._program = Program(observable.losses, shapes, constants, rows=rows, half=half)
         self._data, self._memory = observable.data, memory
         self._samples = len(next(iter(observable.data.values())))
         self._piece: int | None = None

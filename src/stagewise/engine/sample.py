@@ -21,7 +21,7 @@ from stagewise.progress import Report
 from stagewise.resume import SideFile
 from stagewise.samplers.target import Kernel
 from stagewise.settings import SettingsError
-from stagewise.testbeds.testbed import Points, Testbed
+from stagewise.testbeds.testbed import Observable, Points, Testbed
 
 log = logging.getLogger("stagewise")
 
@@ -89,6 +89,7 @@ def sample(
             f"{memory / 1e6:.0f} MB allowed: lower `batch`, or raise mem_mb of the rule"
         )
     centre_losses = _losses_at_centres(found, memory)
+    table = losses_of_samples(found, memory) if _repaid(found) else None
     traces = _traces(found, centre_losses, side_file)
     finished, counters, tensors = _unfinished(side_file)
     size = counters.get("rows", max(1, memory // one.written))
@@ -107,6 +108,7 @@ def sample(
             seed=seed,
             places=places,
             compile=compile,
+            table=table,
             traces={name: trace[at] for name, trace in traces.items()},
             memory=memory,
         )
@@ -134,6 +136,29 @@ def sample(
     if lost:
         log.warning("%d of %d posteriors: chains not stationary", lost, draws.stationary.size)
     return draws
+
+
+def losses_of_samples(found: Posteriors, memory: int = MEMORY) -> Tensor:
+    """Loss of every sample at every checkpoint, (checkpoint, sample): L_B(w*) of any batch."""
+    testbed, points = found.testbed, found.points
+    return Evaluation(
+        Observable(testbed.losses, testbed.data),
+        found.shapes,
+        points.constants,
+        rows=len(points),
+        memory=memory,
+        half=found.sampling.precision == "bfloat16",
+    ).losses(found.centres)
+
+
+def _repaid(found: Posteriors) -> bool:
+    """Whether a checkpoint's batches have more samples than there are: then looking their losses at
+    w* up in a table is cheaper than evaluating them."""
+    sampling = found.sampling
+    if sampling.batch is None:
+        return False
+    chains = len(found.grid) // len(found.points)
+    return chains * sampling.draws * sampling.batch > (found.testbed.samples or 0)
 
 
 def _losses_at_centres(found: Posteriors, memory: int) -> dict[str, Tensor]:
