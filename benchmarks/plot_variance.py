@@ -16,9 +16,9 @@ SHOWN = {
     "devinterp": ("devinterp 2.0.1", COLOURS[1]),
     "devinterp_own_batches": ("devinterp, own batches for each chain", COLOURS[4]),
     "stagewise_cycled": ("stagewise, on devinterp's batches", COLOURS[5]),
-    "stagewise": ("stagewise, thinned", COLOURS[0]),
-    "stagewise_each_step": ("stagewise, each step, 3 chains of 4", COLOURS[2]),
-    "stagewise_table": ("stagewise, table of losses at w*", COLOURS[3]),
+    "stagewise": ("stagewise", COLOURS[3]),
+    "stagewise_no_table": ("stagewise without its table, 3 chains of 4", COLOURS[2]),
+    "stagewise_thinned": ("stagewise, thinned", COLOURS[0]),
     "stagewise_mirrored": ("stagewise, table, mirrored chains", COLOURS[6]),
     "stagewise_fixed_batch": ("stagewise, large fixed batch", CONTROL),
 }
@@ -33,7 +33,7 @@ def draw() -> None:
         )
         for place, name in enumerate(names):
             found = table[table.workload == name].set_index("estimator")
-            reference = found["mean"]["stagewise_table"]
+            reference = found["mean"]["stagewise"]
             for number, (estimator, (label, colour)) in enumerate(SHOWN.items()):
                 if estimator not in found.index:
                     continue
@@ -62,7 +62,7 @@ def draw() -> None:
         left.set_xscale("log")
         left.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         left.set_xlabel("devinterp's variance over the estimator's (right is better)")
-        right.set_xlabel("mean over that of the table's (90 % intervals)")
+        right.set_xlabel("mean over that of stagewise (90 % intervals)")
         figure.legend(loc="outside upper center", ncol=4)
         letter((left, right))
         save_figure(figure, HERE / "variance.png")

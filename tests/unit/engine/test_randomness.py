@@ -127,6 +127,13 @@ def test_compiled_or_not(kernel: ModuleType, changes: dict[str, Any]) -> None:
     same(run(kernel, **changes), run(kernel, execution="compiled", **changes))
 
 
+def test_losses_at_the_centre_looked_up_or_evaluated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table of every sample's loss at w* gives each batch's, up to rounding."""
+    looked_up = run(sgld, batch=5)
+    monkeypatch.setattr("stagewise.engine.sample._repaid", lambda found: False)
+    same(looked_up, run(sgld, batch=5))
+
+
 @every_kernel
 def test_adding_chains_or_sample_sizes(kernel: ModuleType, changes: dict[str, Any]) -> None:
     few = run(kernel, **changes)
