@@ -36,7 +36,9 @@ def main() -> None:
         axis.set_xscale("log")
         axis.grid(axis="x", color="#e3e6ea", linewidth=0.6)
         axis.set_xlabel("microseconds per chain and SGLD step (two cores; left is faster)")
-        axis.legend(loc="upper center", bbox_to_anchor=(0.5, 1.12), ncol=5, fontsize=7)
+        axis.margins(y=0.02)
+        handles, labels = axis.get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper center", ncol=5)
         save_figure(figure, HERE / "engine.png")
 
 
