@@ -1,39 +1,21 @@
 """Chains in flight: a batch of rows stepped together, what they record, how they are continued."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import torch
 from torch import Generator, Tensor
 
 from stagewise.engine.cost import Cost, cost
 from stagewise.engine.execution import Move, Rows, compiled
-from stagewise.engine.noise import block_length, index_block, normal_block
+from stagewise.engine.noise import Key, block_length, index_block, normal_block
 from stagewise.engine.observables import Evaluation, Observed, Trace, evaluations
 from stagewise.engine.posteriors import Posteriors
-from stagewise.engine.sampling import ALL
 from stagewise.resume import restore_streams, stream_states
 from stagewise.samplers.target import Info, Kernel, State
-from stagewise.seeds import generator
 from stagewise.settings import SettingsError
 
 MEMORY = 1 << 30
 """Bytes that the tensor operations of a step, or of evaluating an observable, may write."""
-
-
-class Key(NamedTuple):
-    """What a chain's random numbers hang on, beside the seed."""
-
-    place: int
-    """Of the checkpoint."""
-    component: str
-    n: float
-    chain: int
-
-    @property
-    def restriction(self) -> tuple[str, ...]:
-        """The component's name, or nothing for all weights."""
-        return () if self.component == ALL else (self.component,)
 
 
 class DivergedChainError(RuntimeError):
@@ -140,10 +122,7 @@ class Chains:
             self._move = compiled(move(kernel, found), self.example())
 
     def _streams(self, seed: int, use: str) -> list[Generator]:
-        return [
-            generator(seed, use, key.place, *key.restriction, repr(key.n), key.chain)
-            for key in self._keys
-        ]
+        return [key.stream(seed, use) for key in self._keys]
 
     def _eager(
         self, state: State, noise: Tensor, picked: Tensor | None, rows: Rows

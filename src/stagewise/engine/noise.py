@@ -1,13 +1,36 @@
-"""Standard normals for chains, each from its own stream."""
+"""Random numbers for chains, each from streams of its own."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import torch
 from torch import Generator, Tensor
 
+from stagewise.engine.sampling import ALL
+from stagewise.seeds import generator
+
 MANY = 1 << 19
 """Numbers from which a block is drawn by as many threads as torch has: a millisecond's work."""
+
+
+class Key(NamedTuple):
+    """What a chain's random numbers hang on, beside the seed."""
+
+    place: int
+    """Of the checkpoint."""
+    component: str
+    n: float
+    chain: int
+
+    @property
+    def restriction(self) -> tuple[str, ...]:
+        """The component's name, or nothing for all weights."""
+        return () if self.component == ALL else (self.component,)
+
+    def stream(self, seed: int, use: str) -> Generator:
+        """The chain's own stream for that use."""
+        return generator(seed, use, self.place, *self.restriction, repr(self.n), self.chain)
 
 
 def block_length(numbers: int) -> int:

@@ -15,7 +15,8 @@ from stagewise.resume import SideFile
 from stagewise.seeds import generator
 from stagewise.settings import build
 from stagewise.testbeds.testbed import Points, Testbed
-from stagewise.training.loop import BLOCK, DivergedTrainingError, train
+from stagewise.training.fleet import BLOCK, DivergedTrainingError
+from stagewise.training.loop import train
 from stagewise.training.schedule import checkpoint_steps
 from stagewise.training.training import Training
 
