@@ -95,10 +95,10 @@ class Observed:
     def __init__(
         self, observation: Observation, evaluation: Evaluation, centre: Tensor, trace: Trace | None
     ) -> None:
-        """`trace` is where the rows' losses go; without one their moments are kept."""
+        """`trace` is where the rows' losses go, if a trace is kept."""
         self._every, self._evaluation, self._trace = observation.every, evaluation, trace
         self.moments = None
-        if trace is None:
+        if observation.keep == "covariance":
             self.moments = Moments(evaluation.losses(centre).flatten(1))
 
     def record(self, draw: int, positions: Tensor, weights: Tensor) -> None:

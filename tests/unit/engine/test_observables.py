@@ -127,6 +127,12 @@ def test_moments_are_those_of_the_traces() -> None:
         )
 
 
+def test_traces_make_no_matrices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A covariance of thousands of samples or tokens would not fit into memory."""
+    monkeypatch.setattr("stagewise.engine.observables.Moments", None)
+    run(**observations(other="trace"))
+
+
 def test_little_memory_changes_nothing() -> None:
     chosen = observations(other="trace", words="covariance")
     for name, values in run(**chosen).items():
