@@ -70,7 +70,7 @@ class Chains:
             for at, component, size, _, chain in grid.tolist()
         ]
         self._rows = found.rows(grid)
-        self._table, self._checkpoints = table, grid[:, :1]
+        self._table, self._checkpoints = table, grid[:, :1].to(found.centres.device)
         self._target, self._program = found.target(self._rows)
         self._noises = self._streams(seed, "noise")
         self._picks = self._streams(seed, "batch")

@@ -105,17 +105,18 @@ def build(settings: dict[str, Any], seed: int) -> Testbed:
     target = _target(model, seed) if model.target else None
     learned = torch.empty(0) if target is None else torch.from_numpy(target).to(dtype)
 
+    def error(w: Parameters, constants: Parameters) -> Tensor:
+        return product(w["W"]) - constants.get("target", learned).to(w["W"].device)
+
     def losses(w: Parameters, constants: Parameters, batch: Batch) -> Tensor:
-        truth = constants.get("target", learned)
-        error = product(w["W"]) - truth.to(w["W"].device)
         if "x" in batch:
-            output = batch["x"] @ error.T
+            output = batch["x"] @ error(w, constants).T
             left = 2 * batch["residual"] if "residual" in batch else 0
             return (output * (output - left)).sum(-1) / 2
         return whole(w, constants)[None]
 
     def whole(w: Parameters, constants: Parameters) -> Tensor:
-        return (product(w["W"]) - constants.get("target", learned)).square().sum() / 2
+        return error(w, constants).square().sum() / 2
 
     def initial(stream: torch.Generator) -> dict[str, Tensor]:
         assert model.architectures is not None

@@ -22,6 +22,7 @@ from stagewise.testbeds.testbed import Points
 
 GAUSSIAN = ("gaussian", {"count": 2, "dimensions": [3, 3]})
 LINEAR = ("deep_linear", {"points": "balanced", "networks": 2, "widths": [2, 4]})
+LEARNED = ("deep_linear", {"architectures": [[3, 3, 3]], "target": [2.0, 1.0], "widths": [2, 3]})
 LINEAR_DATA = ("deep_linear", {"points": "generic", "networks": 2, "widths": [2, 4], "samples": 50})
 CASES = [
     ("sgld", GAUSSIAN, {}),
@@ -32,6 +33,7 @@ CASES = [
     ("mala", LINEAR, {}),
     ("hmc", ("relu_rescaling", {"teachers": 1}), {"options": {"leapfrog": 2}}),
     ("sgld", LINEAR_DATA, {"batch": 4}),
+    ("sgld", LEARNED, {}),
     ("sgld", ("digits_mlp", {"train": 50}), {"batch": 4}),
     ("sgld", ("polynomial", {"kind": "monomial", "potentials": [{"k": [1, 2]}]}), {}),
     ("parallel_tempering", ("superposition", {"points": ["4"]}), {"options": {"temperatures": 3}}),
