@@ -28,22 +28,27 @@ def digits(w: Any, batch: Any) -> Any:
     return jax.nn.logsumexp(out, axis=-1) - at
 
 
-def _normalised(stream: Any, scale: Any) -> Any:
-    return stream * scale * jax.lax.rsqrt((stream**2).mean(-1, keepdims=True) + 1e-6)
+def _normalised(w: Any, name: str, stream: Any) -> Any:
+    apart = stream - stream.mean(-1, keepdims=True)
+    unit = apart * jax.lax.rsqrt((apart**2).mean(-1, keepdims=True) + 1e-5)
+    return unit * w[f"{name}.scale"] + w[f"{name}.shift"]
 
 
 def attention(w: Any, batch: Any) -> Any:
     tokens = batch["tokens"][:, :-1]
     length = tokens.shape[1]
-    stream = w["embed"][tokens] + w["place"][:length]
+    stream = w["embed"][tokens]
     future = jnp.triu(jnp.ones((length, length), bool), 1)
-    for layer in range(1, sum(name.endswith(".qkv") for name in w) + 1):
-        seen = _normalised(stream, w[f"layer{layer}.scale"])
-        q, k, v = jnp.einsum("spw,ahwd->ashpd", seen, w[f"layer{layer}.qkv"])
+    for layer in range(sum(name.endswith(".query") for name in w)):
+        seen = _normalised(w, f"layer{layer}.norm", stream)
+        placed = seen + w["positions"][:length]
+        q = jnp.einsum("spw,hwd->shpd", placed, w[f"layer{layer}.query"])
+        k = jnp.einsum("spw,hwd->shpd", placed, w[f"layer{layer}.key"])
+        v = jnp.einsum("spw,hwd->shpd", seen, w[f"layer{layer}.value"])
         scores = q @ k.swapaxes(-1, -2) / sqrt(q.shape[-1])
         mixed = jax.nn.softmax(jnp.where(future, -jnp.inf, scores), -1) @ v
         stream = stream + jnp.einsum("shpd,hdw->spw", mixed, w[f"layer{layer}.out"])
-    scores = _normalised(stream, w["final.scale"]) @ w["unembed"]
+    scores = _normalised(w, "norm", stream) @ w["unembed"]
     at = jnp.take_along_axis(scores, batch["tokens"][:, 1:, None], -1)[..., 0]
     return (jax.nn.logsumexp(scores, axis=-1) - at).mean(-1)
 

@@ -1,7 +1,7 @@
-"""The attention-only transformer against plain PyTorch, and its invariances."""
+"""The attention-only transformer against plain PyTorch modules, and its invariances."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from stagewise.models import attention_only
 
@@ -9,30 +9,42 @@ SIZES = {"vocabulary": 11, "context": 9, "width": 8, "heads": 2, "layers": 2}
 
 
 def weights(dtype: torch.dtype = torch.float64) -> dict[str, Tensor]:
-    found = attention_only.initial(**SIZES, stream=torch.Generator().manual_seed(0))
-    return {name: tensor.to(dtype) for name, tensor in found.items()}
+    stream = torch.Generator().manual_seed(0)
+    found = attention_only.initial(**SIZES, stream=stream)
+    spread = {n: t + 0.1 * torch.randn(t.shape, generator=stream) for n, t in found.items()}
+    return {name: tensor.to(dtype) for name, tensor in spread.items()}
 
 
 def tokens(samples: int = 3) -> Tensor:
     return torch.randint(0, 11, (samples, 9), generator=torch.Generator().manual_seed(1))
 
 
-def test_against_the_attention_of_torch() -> None:
+def norm(w: dict[str, Tensor], name: str) -> nn.LayerNorm:
+    module = nn.LayerNorm(8).double()
+    module.load_state_dict({"weight": w[f"{name}.scale"], "bias": w[f"{name}.shift"]})
+    return module
+
+
+def of_torch(w: dict[str, Tensor], x: Tensor) -> Tensor:
+    """The same model of PyTorch's own modules."""
+    stream = w["embed"][x]
+    causal = nn.Transformer.generate_square_subsequent_mask(9, dtype=torch.float64)
+    for layer in (0, 1):
+        seen = norm(w, f"layer{layer}.norm")(stream)
+        placed = seen + w["positions"]
+        module = nn.MultiheadAttention(8, 2, bias=False, batch_first=True).double()
+        maps = [w[f"layer{layer}.{name}"] for name in ("query", "key", "value")]
+        joint = torch.cat([part.permute(1, 0, 2).reshape(8, 8).T for part in maps])
+        out = w[f"layer{layer}.out"].reshape(8, 8).T
+        module.load_state_dict({"in_proj_weight": joint, "out_proj.weight": out})
+        stream = stream + module(placed, placed, seen, attn_mask=causal, need_weights=False)[0]
+    return norm(w, "norm")(stream) @ w["unembed"]
+
+
+def test_against_the_modules_of_torch() -> None:
     w, x = weights(), tokens()
-    stream = w["embed"][x] + w["place"]
-    for layer in (1, 2):
-        scale, qkv, out = (w[f"layer{layer}.{name}"] for name in ("scale", "qkv", "out"))
-        seen = torch.nn.functional.rms_norm(stream, (8,), scale, eps=1e-6)
-        joint = torch.cat([qkv[part].permute(1, 0, 2).reshape(8, 8).T for part in range(3)])
-        module = torch.nn.MultiheadAttention(8, 2, bias=False, batch_first=True).double()
-        with torch.no_grad():
-            module.in_proj_weight.copy_(joint)
-            module.out_proj.weight.copy_(out.reshape(8, 8).T)
-        causal = torch.nn.Transformer.generate_square_subsequent_mask(9, dtype=torch.float64)
-        with torch.no_grad():
-            stream = stream + module(seen, seen, seen, attn_mask=causal, need_weights=False)[0]
-    final = torch.nn.functional.rms_norm(stream, (8,), w["final.scale"], eps=1e-6)
-    torch.testing.assert_close(attention_only.logits(w, x), final @ w["unembed"])
+    with torch.no_grad():
+        torch.testing.assert_close(attention_only.logits(w, x), of_torch(w, x))
 
 
 def test_the_future_is_not_seen() -> None:
@@ -44,18 +56,63 @@ def test_the_future_is_not_seen() -> None:
     assert not torch.allclose(before[:, 5:], after[:, 5:])
 
 
+def test_without_positions_one_token_is_like_another() -> None:
+    w = weights() | {"positions": torch.zeros(9, 8, dtype=torch.float64)}
+    same = torch.full((1, 9), 4)
+    scores = attention_only.logits(w, same)
+    torch.testing.assert_close(scores, scores[:, :1].expand_as(scores))
+    placed = attention_only.logits(weights(), same)
+    torch.testing.assert_close(placed, placed[:, :1].expand_as(placed))  # values carry no position
+
+
 def test_losses_are_cross_entropies_of_the_next_token() -> None:
     w, x = weights(), tokens()
     found = attention_only.next_token_losses(w, x)
     scores = attention_only.logits(w, x[:, :-1])
-    wanted = torch.nn.functional.cross_entropy(scores.mT, x[:, 1:], reduction="none")
+    wanted = nn.functional.cross_entropy(scores.mT, x[:, 1:], reduction="none")
     assert found.shape == (3, 8)
     torch.testing.assert_close(found, wanted)
+
+
+def test_parts_of_a_forward_pass_fit_together() -> None:
+    w, x = weights(), tokens()
+    whole = attention_only.forward(w, x)
+    torch.testing.assert_close(whole.logits, attention_only.logits(w, x))
+    torch.testing.assert_close(whole.patterns[1].sum(-1), torch.ones(3, 2, 9).double())
+    itself = {(0, 1): whole.written[0][:, 1]}
+    torch.testing.assert_close(attention_only.forward(w, x, itself).logits, whole.logits)
+
+
+def test_a_head_without_output_weights_is_an_ablated_head() -> None:
+    w, x = weights(), tokens()
+    dead = w | {"layer1.out": w["layer1.out"].clone()}
+    dead["layer1.out"][0] = 0
+    zero = {(1, 0): torch.zeros(8, dtype=torch.float64)}
+    ablated = attention_only.forward(w, x, zero).logits
+    torch.testing.assert_close(attention_only.logits(dead, x), ablated)
+
+
+def test_masks_of_heads_part_those_of_their_layer() -> None:
+    masks = attention_only.head_masks(weights())
+    assert list(masks) == ["layer0", "0:0", "0:1", "layer1", "1:0", "1:1"]
+    for name, whole in masks["layer1"].items():
+        assert torch.equal(masks["1:0"][name] ^ masks["1:1"][name], whole)
+    assert sum(int(mask.sum()) for mask in masks["0:1"].values()) == 4 * 8 * 4
 
 
 def test_parameters_are_counted_as_documented() -> None:
     sizes = {name: tuple(tensor.shape) for name, tensor in weights().items()}
     assert sizes["embed"] == (11, 8)
-    assert sizes["layer2.qkv"] == (3, 2, 8, 4)
-    assert sizes["layer1.out"] == (2, 4, 8)
-    assert sum(tensor.numel() for tensor in weights().values()) == 11 * 8 * 2 + 72 + 24 + 2 * 256
+    assert sizes["layer1.query"] == (2, 8, 4)
+    assert sizes["layer0.out"] == (2, 4, 8)
+    norms = 3 * 2 * 8
+    assert sum(t.numel() for t in weights().values()) == 11 * 8 * 2 + 72 + norms + 2 * 256
+
+
+def test_sinusoids_have_unit_size() -> None:
+    found = attention_only.initial(
+        **SIZES, sinusoids=True, later_out=0.0, stream=torch.Generator().manual_seed(0)
+    )
+    torch.testing.assert_close(found["positions"].square().mean(), torch.tensor(1.0))
+    assert not found["layer1.out"].any()
+    assert found["layer0.out"].any()

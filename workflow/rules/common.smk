@@ -151,6 +151,11 @@ def sampling_settings(wildcards):
     )
 
 
+def model_settings(wildcards):
+    """What scores and outputs depend on beside the checkpoints."""
+    return ordered({"model": variant_of(wildcards).get("model", {})})
+
+
 def curvature_settings(wildcards):
     """What the curvature table depends on beside the checkpoints."""
     model = variant_of(wildcards).get("model", {})

@@ -43,6 +43,54 @@ rule curvature:
         "../../scripts/estimate_curvature.py"
 
 
+rule behaviour:
+    # What every checkpoint can do: scores of the model and of its components.
+    input:
+        checkpoints=checkpoints,
+    output:
+        table="<results>/{testbed}/{variant}/seed{seed}/behaviour.csv",
+    log:
+        "<logs>/{testbed}/{variant}/seed{seed}/behaviour.log",
+    benchmark:
+        "<logs>/{testbed}/{variant}/seed{seed}/behaviour.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        *code("measure_behaviour.py", train_modules),
+        *settings(model_settings),
+        settings=lambda wildcards: Section(model_settings(wildcards)),
+    script:
+        "../../scripts/measure_behaviour.py"
+
+
+rule outputs:
+    # The path of a run through function space: outputs on a fixed batch.
+    input:
+        checkpoints=checkpoints,
+    output:
+        outputs="<results>/{testbed}/{variant}/seed{seed}/outputs.nc",
+    log:
+        "<logs>/{testbed}/{variant}/seed{seed}/outputs.log",
+    benchmark:
+        "<logs>/{testbed}/{variant}/seed{seed}/outputs.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        *code("record_outputs.py", train_modules),
+        *settings(model_settings),
+        settings=lambda wildcards: Section(model_settings(wildcards)),
+    script:
+        "../../scripts/record_outputs.py"
+
+
 rule measure:
     # One part of a paper: a tidy table for the figure, and the statistics of its claims.
     input:

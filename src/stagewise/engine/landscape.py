@@ -12,7 +12,8 @@ from stagewise.testbeds.testbed import Points, Testbed
 def curvature_table(
     testbed: Testbed, points: Points, *, seed: int, probes: int, iterations: int
 ) -> pd.DataFrame:
-    """One row per checkpoint: the index columns, and of the mean loss on all data there
+    """One row per checkpoint: the index columns, and of the mean loss there, on the data of
+    reported losses
 
     full_loss       nats per sample
     gradient_norm   |grad L|
@@ -27,14 +28,14 @@ def curvature_table(
     }
     mask = flatten(exists, shapes).to(position.dtype)
     program = Program(testbed.losses, shapes, points.constants, rows=len(points))
-    loss, gradient = program.loss_and_gradient(position, testbed.data)
+    loss, gradient = program.loss_and_gradient(position, testbed.reported)
     trace, error = hessian_trace(
-        program, position, testbed.data, mask, stream=generator(seed, "trace"), probes=probes
+        program, position, testbed.reported, mask, stream=generator(seed, "trace"), probes=probes
     )
     top = largest_curvature(
         program,
         position,
-        testbed.data,
+        testbed.reported,
         mask,
         stream=generator(seed, "top eigenvalue"),
         iterations=iterations,

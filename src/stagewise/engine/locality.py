@@ -25,8 +25,10 @@ def tether_rise(found: Posteriors, *, seed: int) -> Tensor:
     testbed, points, gamma = found.testbed, found.points, found.sampling.localization
     if gamma == 0:
         return torch.full_like(found.curvature, torch.nan)
-    every = max(1, (testbed.samples or 0) // SAMPLES)
-    data = {name: tensor[::every] for name, tensor in testbed.data.items()}
+    whole = testbed.reported
+    samples = len(next(iter(whole.values()))) if whole else 0
+    every = max(1, samples // SAMPLES)
+    data = {name: tensor[::every] for name, tensor in whole.items()}
     losses = testbed.whole_losses if every == 1 else testbed.losses
     program = Program(losses, found.shapes, points.constants, rows=len(points))
     centres, stream = found.centres, generator(seed, "tether")

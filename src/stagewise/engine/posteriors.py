@@ -38,7 +38,7 @@ class Posteriors:
     mask: Tensor
     """(checkpoint, component, d) 1 where the coordinate is sampled, 0 where it is held."""
     loss_at_centre: Tensor
-    """(checkpoint,) on all data, nats per sample."""
+    """(checkpoint,) on the data of reported losses, nats per sample."""
     curvature: Tensor
     """(checkpoint, component) what `epsilon_unit: curvature` refers to; else not a number."""
     nbeta: Tensor
@@ -118,7 +118,7 @@ def posteriors(
         )
     nbeta = centres.new_tensor([sampling.nbeta(n) for n in sizes])
     program = Program(testbed.whole_losses, shapes, points.constants, rows=len(points))
-    loss_at_centre = program.loss(centres, testbed.data)
+    loss_at_centre = program.loss(centres, testbed.reported)
     if not torch.isfinite(loss_at_centre).all():
         bad = int((~torch.isfinite(loss_at_centre)).nonzero()[0])
         raise ValueError(f"the loss at checkpoint {bad} itself is not finite")
@@ -128,7 +128,7 @@ def posteriors(
     elif sampling.unit == "curvature":
         found = [
             largest_curvature(
-                program, centres, testbed.data, held, stream=generator(seed, "curvature")
+                program, centres, testbed.reported, held, stream=generator(seed, "curvature")
             )
             for held in mask.unbind(1)
         ]

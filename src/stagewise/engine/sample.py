@@ -77,7 +77,8 @@ def sample(
             "run where there is one"
         )
     places = points.places(sampling.checkpoints)
-    testbed, chosen = testbed.on(sampling.device), points.at(places).on(sampling.device)
+    testbed = testbed.of(sampling.distribution).on(sampling.device)
+    chosen = points.at(places).on(sampling.device)
     if sampling.truth == "own":
         chosen = testbed.with_own_truth(chosen)
     found = posteriors(testbed, chosen, kernel, sampling, seed=seed)

@@ -58,6 +58,9 @@ class Sampling:
     """Steps between two recorded draws."""
     batch: int | None = None
     """Data in a minibatch, drawn with replacement for each chain; by default all data."""
+    distribution: str | None = None
+    """Of the testbed's data distributions, the one the posterior is of: a data-refined LLC is that
+    of a q' which the model was not trained on. By default its own data."""
     truth: Literal["data", "own"] = "data"
     """What the loss is measured against: the data, or the checkpoint's own function. At a plateau
     of training w* is a saddle of the one and an exact minimum of the other."""

@@ -1,65 +1,178 @@
-"""Attention-only transformers as pure functions of their weights."""
+"""Attention-only transformers with shortformer positions, as pure functions of their weights.
+
+Positions are added to what queries and keys are made of, and to nothing else: with them at zero
+the model has no way to tell one place from another, and nothing else changes (Press et al. 2021,
+the language model of Hoogland et al. 2024, 2402.02364).
+"""
 
 from collections.abc import Mapping
 from math import sqrt
+from typing import NamedTuple
 
 import torch
 from torch import Generator, Tensor
+from torch.nn.functional import layer_norm
+
+HEAD = ("query", "key", "value", "out")
+"""Tensors of a layer whose first axis is the head."""
 
 
 def initial(
-    *, vocabulary: int, context: int, width: int, heads: int, layers: int, stream: Generator
+    *,
+    vocabulary: int,
+    context: int,
+    width: int,
+    heads: int,
+    layers: int,
+    stream: Generator,
+    sinusoids: bool = False,
+    later_out: float = 1.0,
 ) -> dict[str, Tensor]:
-    """Fresh weights: embed (vocabulary, width), place (context, width), for each layer
-    layer<k>.scale (width,), layer<k>.qkv (3, heads, width, width / heads), layer<k>.out (heads,
-    width / heads, width), then final.scale (width,) and unembed (width, vocabulary)."""
+    """Fresh weights: embed (vocabulary, width), positions (context, width), for each layer k = 0,
+    1, ... layer<k>.norm.scale and .shift (width,), layer<k>.query, .key, .value (heads, width,
+    width / heads) and .out (heads, width / heads, width), then norm.scale, norm.shift and unembed
+    (width, vocabulary).
+
+    Positions are normal or, with `sinusoids`, sines and cosines of frequencies 1 to 1/30, both of
+    root mean square 1. The `out` of all layers but the first is multiplied by `later_out`.
+    """
     if width % heads:
         raise ValueError(f"heads: {heads} do not divide the width {width}")
     size = width // heads
 
-    def normal(*shape: int, fan: int) -> Tensor:
-        return torch.randn(shape, generator=stream) / sqrt(fan)
+    def normal(*shape: int, scale: float) -> Tensor:
+        return scale * torch.randn(shape, generator=stream)
 
-    weights = {
-        "embed": normal(vocabulary, width, fan=width),
-        "place": normal(context, width, fan=width),
-    }
-    for layer in range(1, layers + 1):
-        weights[f"layer{layer}.scale"] = torch.ones(width)
-        weights[f"layer{layer}.qkv"] = normal(3, heads, width, size, fan=width)
-        weights[f"layer{layer}.out"] = normal(heads, size, width, fan=width)
-    weights["final.scale"] = torch.ones(width)
-    weights["unembed"] = normal(width, vocabulary, fan=width)
+    def norm(name: str) -> dict[str, Tensor]:
+        return {f"{name}.scale": torch.ones(width), f"{name}.shift": torch.zeros(width)}
+
+    weights = {"embed": normal(vocabulary, width, scale=1.0)}
+    weights["positions"] = (
+        _sinusoids(context, width) if sinusoids else normal(context, width, scale=1.0)
+    )
+    for layer in range(layers):
+        weights |= norm(f"layer{layer}.norm")
+        for name in ("query", "key", "value"):
+            weights[f"layer{layer}.{name}"] = normal(heads, width, size, scale=1 / sqrt(width))
+        scale = (later_out if layer else 1.0) / sqrt(width)
+        weights[f"layer{layer}.out"] = normal(heads, size, width, scale=scale)
+    weights |= norm("norm")
+    weights["unembed"] = normal(width, vocabulary, scale=0.02)
     return weights
+
+
+def _sinusoids(context: int, width: int) -> Tensor:
+    frequencies = torch.logspace(0, -torch.tensor(30.0).log10().item(), width // 2)
+    angles = torch.arange(context)[:, None] * frequencies
+    return sqrt(2) * torch.stack([angles.sin(), angles.cos()], dim=-1).reshape(context, width)
+
+
+class Forward(NamedTuple):
+    """What a model computes on some tokens."""
+
+    logits: Tensor
+    """(sample, place, vocabulary)"""
+    patterns: list[Tensor]
+    """Attention of each layer (sample, head, to place, from place)."""
+    written: list[Tensor]
+    """What the heads of each layer add to the stream (sample, head, place, width)."""
+
+
+Ablation = Mapping[tuple[int, int], Tensor]
+"""(layer, head) -> what it writes instead, broadcast against (sample, place, width)."""
+
+
+def forward(
+    weights: Mapping[str, Tensor], tokens: Tensor, ablated: Ablation | None = None
+) -> Forward:
+    """The model on tokens (sample, place), with the outputs of some heads replaced."""
+    length = tokens.shape[-1]
+    stream = weights["embed"][tokens]
+    patterns, written = [], []
+    for layer in range(depth(weights)):
+        query, key, value = _projected(weights, layer, stream)
+        pattern = _attention(query, key, length)
+        patterns.append(pattern)
+        heads = torch.einsum("shpd,hdw->shpw", pattern @ value, weights[f"layer{layer}.out"])
+        for head in range(heads.shape[1]):
+            instead = (ablated or {}).get((layer, head))
+            if instead is not None:
+                heads[:, head] = instead
+        written.append(heads)
+        stream = stream + heads.sum(1)
+    return Forward(_read(weights, stream), patterns, written)
 
 
 def logits(weights: Mapping[str, Tensor], tokens: Tensor) -> Tensor:
     """Next-token scores (sample, place, vocabulary) of tokens (sample, place).
 
-    Each layer adds causal attention of the normalised stream (root mean square, with a learned
-    scale) to the stream; no multilayer perceptrons, no biases.
+    Each layer adds causal attention of the layer-normed stream to the stream; no multilayer
+    perceptrons, no biases but those of the layer norms.
     """
     length = tokens.shape[-1]
-    stream = weights["embed"][tokens] + weights["place"][:length]
-    layers = sum(name.endswith(".qkv") for name in weights)
-    for layer in range(1, layers + 1):
-        seen = _normalised(stream, weights[f"layer{layer}.scale"])
-        query, key, value = torch.einsum(
-            "spw,ahwd->ashpd", seen, weights[f"layer{layer}.qkv"]
-        ).unbind(0)
-        scores = query @ key.mT / sqrt(query.shape[-1])
-        future = torch.ones(length, length, dtype=torch.bool, device=tokens.device).triu(1)
-        mixed = scores.masked_fill(future, -torch.inf).softmax(-1) @ value
+    stream = weights["embed"][tokens]
+    for layer in range(depth(weights)):
+        query, key, value = _projected(weights, layer, stream)
+        mixed = _attention(query, key, length) @ value
         stream = stream + torch.einsum("shpd,hdw->spw", mixed, weights[f"layer{layer}.out"])
-    return _normalised(stream, weights["final.scale"]) @ weights["unembed"]
+    return _read(weights, stream)
 
 
 def next_token_losses(weights: Mapping[str, Tensor], tokens: Tensor) -> Tensor:
     """Cross-entropy of every next token (sample, place - 1), in nats."""
-    scores = logits(weights, tokens[:, :-1])
-    wanted = tokens[:, 1:, None]
-    return torch.logsumexp(scores, -1) - scores.gather(-1, wanted)[..., 0]
+    return cross_entropies(logits(weights, tokens[:, :-1]), tokens[:, 1:])
 
 
-def _normalised(stream: Tensor, scale: Tensor) -> Tensor:
-    return stream * scale * (stream.square().mean(-1, keepdim=True) + 1e-6).rsqrt()
+def cross_entropies(scores: Tensor, wanted: Tensor) -> Tensor:
+    """Of scores (..., vocabulary) against tokens (...), in nats."""
+    return torch.logsumexp(scores, -1) - scores.gather(-1, wanted[..., None])[..., 0]
+
+
+def depth(weights: Mapping[str, Tensor]) -> int:
+    """Number of layers."""
+    return sum(name.endswith(".query") for name in weights)
+
+
+def head_masks(weights: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+    """The weights of every head, "<layer>:<head>", and of all heads of each layer, "layer<k>"."""
+    found: dict[str, dict[str, Tensor]] = {}
+    for layer in range(depth(weights)):
+        tensors = {f"layer{layer}.{name}": weights[f"layer{layer}.{name}"] for name in HEAD}
+        found[f"layer{layer}"] = {
+            name: torch.ones_like(tensor, dtype=torch.bool) for name, tensor in tensors.items()
+        }
+        for head in range(len(tensors[f"layer{layer}.query"])):
+            of_head = {}
+            for name, tensor in tensors.items():
+                of_head[name] = torch.zeros_like(tensor, dtype=torch.bool)
+                of_head[name][head] = True
+            found[f"{layer}:{head}"] = of_head
+    return found
+
+
+def _projected(
+    weights: Mapping[str, Tensor], layer: int, stream: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Queries, keys and values (sample, head, place, size)."""
+    seen = _normalised(weights, f"layer{layer}.norm", stream)
+    placed = seen + weights["positions"][: stream.shape[1]]
+    query = torch.einsum("spw,hwd->shpd", placed, weights[f"layer{layer}.query"])
+    key = torch.einsum("spw,hwd->shpd", placed, weights[f"layer{layer}.key"])
+    value = torch.einsum("spw,hwd->shpd", seen, weights[f"layer{layer}.value"])
+    return query, key, value
+
+
+def _attention(query: Tensor, key: Tensor, length: int) -> Tensor:
+    """Causal attention weights (sample, head, place, place)."""
+    scores = query @ key.mT / sqrt(query.shape[-1])
+    future = torch.ones(length, length, dtype=torch.bool, device=query.device).triu(1)
+    return scores.masked_fill(future, -torch.inf).softmax(-1)
+
+
+def _read(weights: Mapping[str, Tensor], stream: Tensor) -> Tensor:
+    return _normalised(weights, "norm", stream) @ weights["unembed"]
+
+
+def _normalised(weights: Mapping[str, Tensor], name: str, stream: Tensor) -> Tensor:
+    scale, shift = weights[f"{name}.scale"], weights[f"{name}.shift"]
+    return layer_norm(stream, scale.shape, scale, shift)

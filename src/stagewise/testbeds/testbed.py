@@ -95,6 +95,11 @@ class Testbed:
     """
     data: dict[str, Tensor] = field(default_factory=dict)
     """Tensors (sample, ...) that batches are drawn from; empty for a population loss."""
+    evaluation: dict[str, Tensor] = field(default_factory=dict)
+    """Tensors (sample, ...) that reported losses and second derivatives are taken on, where all
+    data would take too long or are not what a loss should be reported on; empty for all data."""
+    distributions: dict[str, dict[str, Tensor]] = field(default_factory=dict)
+    """Other data that a posterior can be of, by name: tensors like those of `data`."""
     whole: Callable[[Parameters, Parameters], Tensor] | None = None
     """(parameters, constants) of ONE model -> the mean of `losses` over all data, a scalar, where
     sufficient statistics give it without visiting the samples."""
@@ -107,6 +112,10 @@ class Testbed:
     its loss is zero there. None where the data are the only truth."""
     metrics: dict[str, Callable[[Parameters, Parameters], Tensor]] = field(default_factory=dict)
     """Scalars of one model that training records beside the loss, by column name."""
+    behaviour: Callable[[Parameters], dict[str, float]] | None = None
+    """What ONE model can do: scores by column name, of a component as "<score> <component>"."""
+    outputs: Callable[[Parameters], Tensor] | None = None
+    """Outputs of ONE model on a fixed batch, as one vector: a place in function space."""
     components: dict[str, dict[str, Tensor]] = field(default_factory=dict)
     """Weight restrictions by name (a layer, a head): boolean masks of the parameters of ONE model,
     True where a coordinate belongs to the component; parameters left out do not."""
@@ -118,12 +127,30 @@ class Testbed:
         return replace(
             self,
             data=_moved(self.data, device),
+            evaluation=_moved(self.evaluation, device),
+            distributions={name: _moved(data, device) for name, data in self.distributions.items()},
             components={name: _moved(mask, device) for name, mask in self.components.items()},
             observables={
                 name: replace(observable, data=_moved(observable.data, device))
                 for name, observable in self.observables.items()
             },
         )
+
+    def of(self, distribution: str | None) -> "Testbed":
+        """The same with the data of another distribution; None for its own."""
+        if distribution is None:
+            return self
+        if distribution not in self.distributions:
+            known = ", ".join(self.distributions) or "none beside its own"
+            raise SettingsError(
+                f"distribution: {self.name} has no data of {distribution!r}; it has {known}"
+            )
+        return replace(self, data=self.distributions[distribution], evaluation={}, whole=None)
+
+    @property
+    def reported(self) -> dict[str, Tensor]:
+        """The data of reported losses: `evaluation` if there is one, else all."""
+        return self.evaluation or self.data
 
     def with_own_truth(self, points: Points) -> Points:
         """The same parameters, each with its own function as the truth."""
@@ -136,7 +163,7 @@ class Testbed:
     def whole_losses(self) -> Callable[[Parameters, Parameters, Batch], Tensor]:
         """Like `losses`, for a batch that is all data: one value where `whole` is known."""
         whole = self.whole
-        if whole is None:
+        if whole is None or self.evaluation:
             return self.losses
         return lambda parameters, constants, batch: whole(parameters, constants)[None]
 

@@ -153,7 +153,7 @@ class Fleet:
         watched = bool(targets) and self.step % self._training.evaluate_every == 0
         if not (scheduled or watched):
             return
-        losses = self._program.loss(self._position, self._testbed.data)
+        losses = self._program.loss(self._position, self._testbed.reported)
         if scheduled:
             for place in range(len(self._rows)):
                 self._keep(place, self._position[place], float(losses[place]), float("nan"))
@@ -175,10 +175,10 @@ class Fleet:
             for _ in range(20):
                 middle = (low + high) / 2
                 mixed = torch.lerp(before, self._position, middle[:, None].to(before))
-                above = self._program.loss(mixed, self._testbed.data) > level
+                above = self._program.loss(mixed, self._testbed.reported) > level
                 low, high = torch.where(above, middle, low), torch.where(above, high, middle)
             mixed = torch.lerp(before, self._position, high[:, None].to(before))
-            met = self._program.loss(mixed, self._testbed.data)
+            met = self._program.loss(mixed, self._testbed.reported)
             fell = passed & (self._seen[1] > level)  # not so where training started below it
             for place in fell.nonzero()[:, 0].tolist():
                 self._keep(place, mixed[place], float(met[place]), target)

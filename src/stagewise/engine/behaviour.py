@@ -1,0 +1,38 @@
+"""What the checkpoints of a run do: their scores, and their outputs on a fixed batch."""
+
+from collections.abc import Iterator
+
+import pandas as pd
+import torch
+import xarray as xr
+from torch import Tensor
+
+from stagewise.settings import SettingsError
+from stagewise.testbeds.testbed import Points, Testbed
+
+
+def _models(points: Points) -> Iterator[dict[str, Tensor]]:
+    for row in range(len(points)):
+        yield {name: tensor[row] for name, tensor in points.parameters.items()}
+
+
+def behaviour_table(testbed: Testbed, points: Points) -> pd.DataFrame:
+    """One row per checkpoint: the index columns, and one column per score of the testbed."""
+    if testbed.behaviour is None:
+        raise SettingsError(f"behaviour: {testbed.name} has no scores of what a model can do")
+    with torch.no_grad():
+        scores = pd.DataFrame([testbed.behaviour(model) for model in _models(points)])
+    return points.index.join(scores)
+
+
+def outputs(testbed: Testbed, points: Points) -> xr.Dataset:
+    """`outputs` (checkpoint, output), the outputs of every checkpoint on the testbed's fixed batch,
+    with the columns of the index as coordinates of `checkpoint`."""
+    if testbed.outputs is None:
+        raise SettingsError(f"outputs: {testbed.name} has no outputs on a fixed batch")
+    with torch.no_grad():
+        whole = torch.stack([testbed.outputs(model) for model in _models(points)])
+    columns = {
+        str(name): ("checkpoint", values.to_numpy()) for name, values in points.index.items()
+    }
+    return xr.Dataset({"outputs": (("checkpoint", "output"), whole.numpy())}, coords=columns)
