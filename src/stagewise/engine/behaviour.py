@@ -17,12 +17,13 @@ def _models(points: Points) -> Iterator[dict[str, Tensor]]:
 
 
 def behaviour_table(testbed: Testbed, points: Points) -> pd.DataFrame:
-    """One row per checkpoint: the index columns, and one column per score of the testbed."""
+    """One row per checkpoint: the index columns, and one column per score of the testbed, which
+    takes the place of an index column of its name."""
     if testbed.behaviour is None:
         raise SettingsError(f"behaviour: {testbed.name} has no scores of what a model can do")
     with torch.no_grad():
         scores = pd.DataFrame([testbed.behaviour(model) for model in _models(points)])
-    return points.index.join(scores)
+    return points.index.drop(columns=scores.columns, errors="ignore").join(scores)
 
 
 def outputs(testbed: Testbed, points: Points) -> xr.Dataset:

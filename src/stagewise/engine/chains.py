@@ -1,6 +1,6 @@
 """Chains in flight: a batch of rows stepped together, what they record, how they are continued."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import torch
 from torch import Generator, Tensor
@@ -8,7 +8,7 @@ from torch import Generator, Tensor
 from stagewise.engine.cost import Cost, cost
 from stagewise.engine.execution import Move, Rows, compiled
 from stagewise.engine.noise import Key, block_length, index_block, normal_block
-from stagewise.engine.observables import Evaluation, Observed, Trace, evaluations
+from stagewise.engine.observables import Evaluation, Observed, Part, evaluations
 from stagewise.engine.posteriors import Posteriors
 from stagewise.resume import restore_streams, stream_states
 from stagewise.samplers.target import Info, Kernel, State
@@ -26,12 +26,12 @@ class TooLittleMemoryError(RuntimeError):
     """A single chain needs more than is allowed."""
 
 
-def move(kernel: Kernel, found: Posteriors) -> Move:
-    """One step of the sampler on the rows of those posteriors."""
+def move(kernel: Kernel, found: Posteriors, moving: Collection[str] | None = None) -> Move:
+    """One step of the sampler on rows of those posteriors, of which `moving` are sampled."""
     data = found.testbed.data
 
     def call(state: State, noise: Tensor, picked: Tensor | None, rows: Rows) -> tuple[State, Info]:
-        target, _ = found.target(rows)
+        target, _ = found.target(rows, moving)
         batch = data if picked is None else {name: t[picked] for name, t in data.items()}
         return kernel.step(state, target, batch, noise)
 
@@ -49,19 +49,21 @@ class Chains:
         *,
         seed: int,
         places: Tensor,
+        moving: Collection[str] | None = None,
         compile: bool = False,
         table: Tensor | None = None,
-        traces: Mapping[str, Trace] | None = None,
+        traces: Mapping[str, Part] | None = None,
         memory: int = MEMORY,
     ) -> None:
         """Chains of some rows of the posteriors' grid, at the start.
 
         `places` are the checkpoints' numbers: a row's random streams hang on its number, its
-        component, its n and its chain; the same chain has the same noise at every step size. With
-        `compile` the steps run as machine code. `table` holds the loss of every sample at every
-        checkpoint, (checkpoint, sample), where L_B(w*) is to be looked up; without, it is
-        evaluated. `traces` are where the rows' observables go, by name; `memory` bounds the bytes
-        that evaluating them takes.
+        component, its n and its chain; the same chain has the same noise at every step size.
+        `moving` are the parameters that these rows sample, by default all. With `compile` the steps
+        run as machine code. `table` holds the loss of every sample at every checkpoint,
+        (checkpoint, sample), where L_B(w*) is to be looked up; without, it is evaluated. `traces`
+        are where the rows' observables go, by name; `memory` bounds the bytes that evaluating them
+        takes.
         """
         self._kernel, self._found, self._sampling = kernel, found, found.sampling
         sampling, self._data = found.sampling, found.testbed.data
@@ -71,7 +73,7 @@ class Chains:
         ]
         self._rows = found.rows(grid)
         self._table, self._checkpoints = table, grid[:, :1].to(found.centres.device)
-        self._target, self._program = found.target(self._rows)
+        self._target, self._program = found.target(self._rows, moving)
         self._noises = self._streams(seed, "noise")
         self._picks = self._streams(seed, "batch")
         self.step = 0
@@ -119,7 +121,7 @@ class Chains:
         }
         self._move: Move = self._eager
         if compile:
-            self._move = compiled(move(kernel, found), self.example())
+            self._move = compiled(move(kernel, found, moving), self.example())
 
     def _streams(self, seed: int, use: str) -> list[Generator]:
         return [key.stream(seed, use) for key in self._keys]

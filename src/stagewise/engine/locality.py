@@ -19,8 +19,8 @@ PAIRS, SAMPLES = 16, 512
 def tether_rise(found: Posteriors, *, seed: int) -> Tensor:
     """Mean of L(w) - L(w*) under the tether alone, w ~ N(w*, 1 / gamma), (checkpoint, component).
 
-    From PAIRS pairs w* +- delta, so that the gradient at w* adds no noise, on at most SAMPLES data
-    evenly apart. To second order Tr H / (2 gamma). Not a number without a tether.
+    From PAIRS pairs w* +- delta, so that the gradient at w* adds no noise, on a few data evenly
+    apart. To second order Tr H / (2 gamma). Not a number without a tether.
     """
     testbed, points, gamma = found.testbed, found.points, found.sampling.localization
     if gamma == 0:

@@ -1,8 +1,9 @@
 """Observables along chains: per-sample losses on fixed data, as traces on disk or as moments."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -13,6 +14,15 @@ from stagewise.engine.sampling import Observation
 from stagewise.testbeds.testbed import Observable
 
 Trace = NDArray[Any]
+
+
+class Part(NamedTuple):
+    """Some rows of a trace."""
+
+    trace: Trace
+    rows: NDArray[np.int64]
+
+
 """(row, evaluation, image, sample[, token]), single precision; in memory, or mapped from a file."""
 
 
@@ -93,10 +103,10 @@ class Observed:
     """One observable along the chains of the rows stepped together."""
 
     def __init__(
-        self, observation: Observation, evaluation: Evaluation, centre: Tensor, trace: Trace | None
+        self, observation: Observation, evaluation: Evaluation, centre: Tensor, part: Part | None
     ) -> None:
-        """`trace` is where the rows' losses go, if a trace is kept."""
-        self._every, self._evaluation, self._trace = observation.every, evaluation, trace
+        """`part` is where the rows' losses go, if a trace is kept."""
+        self._every, self._evaluation, self._part = observation.every, evaluation, part
         self.moments = None
         if observation.keep == "covariance":
             self.moments = Moments(evaluation.losses(centre).flatten(1))
@@ -112,8 +122,9 @@ class Observed:
             losses = self._evaluation.losses(position)
             if self.moments is not None:
                 self.moments.add(losses.flatten(1), weight[:, None].double())
-            elif self._trace is not None:
-                self._trace[:, draw // self._every, image] = losses.float().cpu().numpy()
+            elif self._part is not None:
+                trace, rows = self._part
+                trace[rows, draw // self._every, image] = losses.float().cpu().numpy()
 
 
 def evaluations(observation: Observation, draws: int) -> int:

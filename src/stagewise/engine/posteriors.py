@@ -1,8 +1,9 @@
 """The local posteriors of a set of checkpoints, ready to be sampled row by row."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import torch
@@ -71,8 +72,28 @@ class Posteriors:
             **{f"constants.{name}": t[at] for name, t in self.points.constants.items()},
         }
 
-    def target(self, rows: Mapping[str, Tensor]) -> tuple[Target, Program]:
-        """What the rows sample from, and its program: a pure function of `rows`."""
+    @property
+    def groups(self) -> list[tuple[Tensor, tuple[str, ...] | None]]:
+        """The rows of the grid in groups of which the same parameters move: their numbers, and the
+        names of those parameters, or None if all do. Gradients of the others are not needed."""
+        sizes = [prod(shape) for shape in self.shapes.values()]
+        moves = [piece.any(2) for piece in self.mask.bool().split(sizes, dim=2)]
+        found: dict[tuple[str, ...], list[int]] = {}
+        for number, (at, component) in enumerate(self.grid[:, :2].tolist()):
+            names = tuple(
+                n for n, m in zip(self.shapes, moves, strict=True) if bool(m[at, component])
+            )
+            found.setdefault(names, []).append(number)
+        return [
+            (torch.tensor(rows), None if len(names) == len(self.shapes) else names)
+            for names, rows in found.items()
+        ]
+
+    def target(
+        self, rows: Mapping[str, Tensor], moving: Collection[str] | None = None
+    ) -> tuple[Target, Program]:
+        """What the rows sample from, and its program: a pure function of `rows`, of which only the
+        parameters `moving` are sampled."""
         fields = {name: t for name, t in rows.items() if not name.startswith("constants.")}
         constants = {
             name.removeprefix("constants."): t for name, t in rows.items() if name not in fields
@@ -87,7 +108,9 @@ class Posteriors:
             half=self.sampling.precision == "bfloat16",
         )
         target = Target(
-            loss_and_gradient=lambda w, batch: program.loss_and_gradient(w, batch, shared=shared),
+            loss_and_gradient=lambda w, batch: program.loss_and_gradient(
+                w, batch, shared=shared, moving=moving
+            ),
             shapes=self.shapes,
             constants=constants,
             options=self.options,

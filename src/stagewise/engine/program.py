@@ -1,6 +1,6 @@
 """Many small models as one program: their losses and gradients over flat parameter vectors."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from math import prod
 
 import torch
@@ -77,27 +77,50 @@ class Program:
         return losses.mean()
 
     def _of(self, position: Tensor, batch: Mapping[str, Tensor], shared: bool) -> Tensor:
-        constants = self._constants_for(len(position))
-        if len(position) == 1:  # one model needs no mapping, which costs more than a small model
-            one = unflatten(position[0], self._shapes)
+        return self._at(unflatten(position, self._shapes), len(position), batch, shared)
+
+    def _at(
+        self, parameters: dict[str, Tensor], rows: int, batch: Mapping[str, Tensor], shared: bool
+    ) -> Tensor:
+        constants = self._constants_for(rows)
+        if rows == 1:  # one model needs no mapping, which costs more than a small model
+            one = {name: tensor[0] for name, tensor in parameters.items()}
             data = dict(batch) if shared else {name: tensor[0] for name, tensor in batch.items()}
             return self._loss(one, {k: v[0] for k, v in constants.items()}, data)[None]
-        return self._mapped[shared](unflatten(position, self._shapes), constants, dict(batch))
+        return self._mapped[shared](parameters, constants, dict(batch))
 
     def loss_and_gradient(
-        self, position: Tensor, batch: Mapping[str, Tensor], *, shared: bool = True
+        self,
+        position: Tensor,
+        batch: Mapping[str, Tensor],
+        *,
+        shared: bool = True,
+        moving: Collection[str] | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Mean loss (row,) and gradient (row, d) at `position` (row, d).
 
         `batch` holds tensors (sample, ...) that all rows see, or, with shared=False,
         (row, sample, ...). With k times as many positions as rows, each row's constants serve
-        k consecutive positions.
+        k consecutive positions. Where `moving` names some of the parameters, the gradient of the
+        others is not computed, but zero.
         """
         with torch.enable_grad():
-            free = position.detach().requires_grad_()
-            loss = self._of(free, batch, shared)
-            (gradient,) = torch.autograd.grad(loss.sum(), free)
-        return loss.detach(), gradient
+            if moving is None:
+                free = position.detach().requires_grad_()
+                loss = self._of(free, batch, shared)
+                (gradient,) = torch.autograd.grad(loss.sum(), free)
+                return loss.detach(), gradient
+            parameters = unflatten(position.detach(), self._shapes)
+            for name in moving:
+                parameters[name] = parameters[name].clone().requires_grad_()
+            loss = self._at(parameters, len(position), batch, shared)
+            found = torch.autograd.grad(loss.sum(), [parameters[name] for name in moving])
+        slopes = dict(zip(moving, found, strict=True))
+        whole = {
+            name: slopes.get(name, position.new_zeros(len(position), *shape))
+            for name, shape in self._shapes.items()
+        }
+        return loss.detach(), flatten(whole, self._shapes)
 
     def loss(self, position: Tensor, batch: Mapping[str, Tensor], *, shared: bool = True) -> Tensor:
         """Mean loss (row,) at `position`, without a gradient."""

@@ -14,7 +14,7 @@ from stagewise.engine.dataset import dataset, observables
 from stagewise.engine.diagnostics import diagnose
 from stagewise.engine.execution import compiles
 from stagewise.engine.locality import locality, tether_rise
-from stagewise.engine.observables import Evaluation, Trace, evaluations
+from stagewise.engine.observables import Evaluation, Part, Trace, evaluations
 from stagewise.engine.posteriors import Posteriors, posteriors
 from stagewise.engine.sampling import Sampling
 from stagewise.progress import Report
@@ -94,23 +94,23 @@ def sample(
     traces = _traces(found, centre_losses, side_file)
     finished, counters, tensors = _unfinished(side_file)
     size = counters.get("rows", max(1, memory // one.written))
-    chunks = grid.split(size)
+    chunks = [(rows, moving) for group, moving in found.groups for rows in group.split(size)]
     chunk, step = counters.get("chunk", 0), counters.get("step", 0)
     every = Cost(one.operations, one.written * min(size, len(grid)))
     compile = compiles(sampling.execution, steps=sampling.steps, cost=every)
-    for number, rows in enumerate(chunks):
+    for number, (rows, moving) in enumerate(chunks):
         if number < chunk:
             continue
-        at = slice(number * size, number * size + len(rows))
         chains = Chains(
             kernel,
             found,
-            rows,
+            grid[rows],
             seed=seed,
             places=places,
+            moving=moving,
             compile=compile,
             table=table,
-            traces={name: trace[at] for name, trace in traces.items()},
+            traces={name: Part(trace, rows.numpy()) for name, trace in traces.items()},
             memory=memory,
         )
         if number == chunk and step > 0:
@@ -124,8 +124,11 @@ def sample(
                 side_file.save({**finished, **chains.tensors()}, counters)
         whole = {**chains.recorded, **chains.moments()}
         finished |= {f"finished.{number}.{name}": tensor for name, tensor in whole.items()}
+    order = torch.cat([rows for rows, _ in chunks]).argsort()
     recorded = {
-        name: torch.cat([finished[f"finished.{k}.{name}"] for k in range(len(chunks))], dim=-1)
+        name: torch.cat([finished[f"finished.{k}.{name}"] for k in range(len(chunks))], dim=-1)[
+            ..., order
+        ]
         for name in whole
     }
     draws = dataset(recorded, found)

@@ -74,48 +74,41 @@ class Forward(NamedTuple):
     """(sample, place, vocabulary)"""
     patterns: list[Tensor]
     """Attention of each layer (sample, head, to place, from place)."""
-    written: list[Tensor]
-    """What the heads of each layer add to the stream (sample, head, place, width)."""
+    mixed: list[Tensor]
+    """Values that the heads of each layer have gathered (sample, head, place, size): times `out`
+    they are what a head adds to the stream."""
 
 
 Ablation = Mapping[tuple[int, int], Tensor]
-"""(layer, head) -> what it writes instead, broadcast against (sample, place, width)."""
+"""(layer, head) -> what it has gathered instead, (size,) everywhere."""
 
 
 def forward(
     weights: Mapping[str, Tensor], tokens: Tensor, ablated: Ablation | None = None
 ) -> Forward:
-    """The model on tokens (sample, place), with the outputs of some heads replaced."""
-    length = tokens.shape[-1]
-    stream = weights["embed"][tokens]
-    patterns, written = [], []
-    for layer in range(depth(weights)):
-        query, key, value = _projected(weights, layer, stream)
-        pattern = _attention(query, key, length)
-        patterns.append(pattern)
-        heads = torch.einsum("shpd,hdw->shpw", pattern @ value, weights[f"layer{layer}.out"])
-        for head in range(heads.shape[1]):
-            instead = (ablated or {}).get((layer, head))
-            if instead is not None:
-                heads[:, head] = instead
-        written.append(heads)
-        stream = stream + heads.sum(1)
-    return Forward(_read(weights, stream), patterns, written)
-
-
-def logits(weights: Mapping[str, Tensor], tokens: Tensor) -> Tensor:
-    """Next-token scores (sample, place, vocabulary) of tokens (sample, place).
+    """The model on tokens (sample, place), with what some heads gather replaced.
 
     Each layer adds causal attention of the layer-normed stream to the stream; no multilayer
     perceptrons, no biases but those of the layer norms.
     """
     length = tokens.shape[-1]
     stream = weights["embed"][tokens]
+    patterns, gathered = [], []
     for layer in range(depth(weights)):
         query, key, value = _projected(weights, layer, stream)
-        mixed = _attention(query, key, length) @ value
+        patterns.append(_attention(query, key, length))
+        mixed = patterns[-1] @ value
+        for (at, head), instead in (ablated or {}).items():
+            if at == layer:
+                mixed[:, head] = instead
+        gathered.append(mixed)
         stream = stream + torch.einsum("shpd,hdw->spw", mixed, weights[f"layer{layer}.out"])
-    return _read(weights, stream)
+    return Forward(_read(weights, stream), patterns, gathered)
+
+
+def logits(weights: Mapping[str, Tensor], tokens: Tensor) -> Tensor:
+    """Next-token scores (sample, place, vocabulary) of tokens (sample, place)."""
+    return forward(weights, tokens).logits
 
 
 def next_token_losses(weights: Mapping[str, Tensor], tokens: Tensor) -> Tensor:
@@ -148,6 +141,17 @@ def head_masks(weights: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
                 of_head[name][head] = True
             found[f"{layer}:{head}"] = of_head
     return found
+
+
+def pair_masks(weights: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+    """The weights of a head and of one of the next layer together, "<head>+<head>"."""
+    heads = {name: mask for name, mask in head_masks(weights).items() if ":" in name}
+    return {
+        f"{first}+{second}": {**heads[first], **heads[second]}
+        for first in heads
+        for second in heads
+        if int(second.split(":")[0]) == int(first.split(":")[0]) + 1
+    }
 
 
 def _projected(
