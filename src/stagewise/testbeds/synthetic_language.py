@@ -57,7 +57,8 @@ def build(settings: dict[str, Any], seed: int) -> Testbed:
 
     Loss: mean cross-entropy of the tokens of a sequence, in nats. Components: heads "0:0", ...,
     "layer0", ..., pairs "0:0+1:0", ... Observables: each source, the loss of each
-    token of held-out sequences. Distributions: each source alone. Behaviour: `estimators.language_scores`.
+    token of held-out sequences. Distributions: each source alone. Behaviour:
+    `estimators.language_scores`.
     """
     model = build_settings(Model, settings, "synthetic_language.model")
     known = language(model.grammar, model.tables)
