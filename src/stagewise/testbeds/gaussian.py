@@ -1,4 +1,5 @@
-"""Regular models: quadratic losses of random spectra, whose local posterior is Gaussian."""
+"""Quadratic losses of random spectra, whose local posterior is Gaussian; regular models unless
+they are given flat directions."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,8 @@ class Model:
     """Least and greatest dimension, drawn uniformly."""
     decades: float = 1.0
     """The curvatures of one quadratic are 10^u, u uniform on [-decades, 0]."""
+    flat: int = 0
+    """Further directions of each quadratic, along which it is constant."""
 
     def __post_init__(self) -> None:
         if self.count < 1:
@@ -30,6 +33,8 @@ class Model:
             raise ValueError(f"dimensions: must be [least, greatest], got {self.dimensions}")
         if self.decades < 0:
             raise ValueError(f"decades: must not be negative, got {self.decades}")
+        if self.flat < 0:
+            raise ValueError(f"flat: must not be negative, got {self.flat}")
 
 
 def build(settings: dict[str, Any], seed: int) -> Testbed:
@@ -49,6 +54,7 @@ def _points(model: Model, seed: int) -> Points:
     powers = torch.rand(model.count, greatest, generator=stream, dtype=torch.float64)
     exists = torch.arange(greatest) < sizes[:, None]
     h = 10 ** (-model.decades * powers) * exists
+    h = torch.nn.functional.pad(h, (0, model.flat))
     index = pd.DataFrame(
         {
             "step": 0,
@@ -57,6 +63,8 @@ def _points(model: Model, seed: int) -> Points:
                 " ".join(map(repr, row[:size])) for row, size in zip(h.tolist(), sizes, strict=True)
             ],
             "curvature": h.max(1).values.numpy(),
+            "flat": model.flat,
         }
     )
-    return Points({"w": torch.zeros_like(h)}, index, {"h": h}, {"w": exists})
+    masks = torch.nn.functional.pad(exists, (0, model.flat), value=True)
+    return Points({"w": torch.zeros_like(h)}, index, {"h": h}, {"w": masks})

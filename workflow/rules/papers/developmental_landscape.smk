@@ -1,0 +1,50 @@
+LANGUAGE = ("synthetic_language", "language")
+REGRESSION = ("in_context_regression", "regression")
+
+PARTS["developmental_landscape"] = {
+    "sampler": {"llc": of_runs("gaussian", "flat", "sgld/draws.nc")},
+    "language_stages": {
+        "llc": of_runs(*LANGUAGE, "sgld/draws.nc"),
+        "local": of_runs(*LANGUAGE, "local/draws.nc"),
+        "behaviour": of_runs(*LANGUAGE, "behaviour.csv"),
+    },
+    "language_behaviour": {"behaviour": of_runs(*LANGUAGE, "behaviour.csv")},
+    "regression_stages": {"llc": of_runs(*REGRESSION, "sgld/draws.nc")},
+    "regression_behaviour": {"behaviour": of_runs(*REGRESSION, "behaviour.csv")},
+    "essential_dynamics": {
+        "language_outputs": of_runs(*LANGUAGE, "outputs.nc"),
+        "language_llc": of_runs(*LANGUAGE, "sgld/draws.nc"),
+        "regression_outputs": of_runs(*REGRESSION, "outputs.nc"),
+        "regression_llc": of_runs(*REGRESSION, "sgld/draws.nc"),
+    },
+    "text": {"behaviour": of_runs("text", "text", "behaviour.csv")},
+}
+
+
+rule figure_developmental_landscape:
+    input:
+        **part_tables("developmental_landscape"),
+    output:
+        pdf=report(
+            "<results>/figure6.pdf",
+            caption="../../report/developmental_landscape.rst",
+            category="Figures",
+            labels={"figure": "6", "paper": "developmental_landscape"},
+        ),
+        png="<results>/figure6.png",
+    log:
+        "<logs>/developmental_landscape/figure.log",
+    conda:
+        "../../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        *code(
+            "draw_figure.py",
+            lambda wildcards: ["stagewise.figures.developmental_landscape"],
+        ),
+        settings={"slug": "developmental_landscape"},
+    script:
+        "../../../scripts/draw_figure.py"
