@@ -1,9 +1,12 @@
 """Developmental landscape: statistics of planted developments, and of none."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+import yaml
 from matplotlib.figure import Figure
 
 from stagewise.figures.developmental_landscape import draw
@@ -18,8 +21,10 @@ from stagewise.findings import (
     developmental_landscape_text,
 )
 from stagewise.findings.developmental_landscape_curves import curves
+from stagewise.findings.judge import NOT_REPRODUCED, NOT_TESTED, REPRODUCED, judge
 from stagewise.theory.langevin import gaussian_excess
 
+PAGE = Path(__file__).parents[2] / "workflow/papers/developmental_landscape.yaml"
 STEPS = np.unique(np.r_[0, np.geomspace(1, 4000, 34).round()])
 X = np.log1p(STEPS)
 FIT = {"threshold": 0.05, "restarts": 0}
@@ -312,25 +317,36 @@ def test_estimates_that_are_not_numbers_are_left_out():
     assert run.kinds == "AAB"
 
 
-def figure_tables():
-    regression_llc = [llc_table(30 * rise(300) + 5 * rise(20), seed) for seed in SEEDS]
+def every_part():
+    """Part -> its table and statistics, all of planted developments."""
+    growing = [llc_table(30 * rise(300) + 5 * rise(20), seed) for seed in SEEDS]
+    spectrum = {"spectrum": "1.0 0.1", "flat": 2, "dimension": 4, "nbeta": 100.0}
+    chain = {"localization": 1.0, "epsilon": 1e-3, "standard_error": 0.01, "rhat": 1.0}
+    quadratics = pd.DataFrame({**spectrum, **chain, "lambda_hat": [0.9, 0.9], "seed": 0})
+    texts = {"behaviour": [text_table(seed) for seed in SEEDS]}
     return {
-        "language_stages": language_stages()[0],
+        "sampler": developmental_landscape_sampler.measure({"llc": [quadratics]}, {}),
+        "language_stages": language_stages(),
         "regression_stages": developmental_landscape_regression_stages.measure(
-            {"llc": regression_llc}, STAGES
-        )[0],
-        "language_behaviour": language_behaviour()[0],
-        "regression_behaviour": regression_behaviour()[0],
-        "text": developmental_landscape_text.measure(
-            {"behaviour": [text_table(seed) for seed in SEEDS]}, {}
-        )[0],
-        "essential_dynamics": dynamics(walk=False)[0],
+            {"llc": growing}, STAGES
+        ),
+        "language_behaviour": language_behaviour(),
+        "regression_behaviour": regression_behaviour(),
+        "text": developmental_landscape_text.measure(texts, {}),
+        "essential_dynamics": dynamics(walk=False),
     }
 
 
-def test_figure_is_drawn_from_the_tables():
+def test_every_claim_has_its_statistic_and_the_figure_its_tables():
+    parts = every_part()
+    found = {name: one for _, statistics in parts.values() for name, one in statistics.items()}
+    page = yaml.safe_load(PAGE.read_text())
+    verdicts = judge(page, found, scale="default").set_index("claim")["verdict"]
+    assert verdicts["C3a"] == REPRODUCED
+    assert verdicts["T5"] == NOT_REPRODUCED  # planted so
+    assert verdicts["C10a"] == NOT_TESTED
     with styled():
-        figure = draw(figure_tables())
+        figure = draw({part: table for part, (table, _) in parts.items()})
     assert isinstance(figure, Figure)
     titles = {axis.get_title(loc="left") for axis in figure.axes}
     assert {"Language model", "The same on text", "Variance explained"} <= titles

@@ -59,7 +59,7 @@ def _with_loss(runs: Sequence[Run], permutations: int) -> dict[str, Measured]:
         for _ in range(permutations)
     ]
     doubt = not_stationary(rows["rhat"])
-    found = simulated(least, rows["lambda_hat"], rows["error"], seed=0)
+    found = simulated(least, rows["lambda_hat"], rows["error"], seed=0, repeats=500)
     return {
         "regression_llc_rank_correlation": doubtful(found, doubt),
         "control_regression_shuffled_rank_correlation": mean_of(shuffled),
