@@ -12,7 +12,8 @@ def path(axis: Axes, table: pd.DataFrame, title: str) -> None:
     its osculating circles, its forms, and the milestones of the coefficient."""
     rows = table[table["seed"] == table["seed"].min()]
     curve, points = rows[rows["kind"] == "curve"], rows[rows["kind"] == "score"]
-    reach = [(curve[c].min(), curve[c].max()) for c in ("pc1", "pc2")]
+    shown = pd.concat([curve, points])
+    reach = [(shown[c].min(), shown[c].max()) for c in ("pc1", "pc2")]
     (left, right), (low, high) = (
         (a - 0.15 * (b - a), b + 0.15 * (b - a)) for a, b in reach
     )  # fmt: skip
