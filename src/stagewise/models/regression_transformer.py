@@ -35,13 +35,14 @@ def initial(
     (width, hidden), .in_bias, .mlp.out (hidden, width) and .out_bias, then norm.scale, norm.shift,
     unembed (width, dimension + 1) and unembed_bias.
 
-    Matrices are normal with variance one over their inputs, positions normal with variance 1;
-    the unembedding is multiplied by `unembedding`, so that a fresh model's mean squared prediction
-    is about the square of that. Norms are the identity and biases zero.
+    Matrices are normal with variance one over their inputs, of which the positions have one for
+    each place; what a layer adds to the stream (its two `out`) is divided by the root of the number
+    of such terms. The unembedding is multiplied by `unembedding`, so that a fresh model's mean
+    squared prediction is about the square of that. Norms are the identity and biases zero.
     """
     if width % heads:
         raise ValueError(f"heads: {heads} do not divide the width {width}")
-    size = width // heads
+    size, terms = width // heads, 2 * layers
 
     def normal(*shape: int, inputs: int) -> Tensor:
         return torch.randn(shape, generator=stream) / sqrt(inputs)
@@ -51,17 +52,17 @@ def initial(
 
     weights = {
         "embed": normal(dimension + 1, width, inputs=dimension + 1),
-        "positions": normal(2 * examples, width, inputs=1),
+        "positions": normal(2 * examples, width, inputs=2 * examples),
     }
     for name in (f"layer{layer}" for layer in range(layers)):
         weights |= norm(f"{name}.norm")
         for part in ("query", "key", "value"):
             weights[f"{name}.{part}"] = normal(heads, width, size, inputs=width)
-        weights[f"{name}.out"] = normal(heads, size, width, inputs=width)
+        weights[f"{name}.out"] = normal(heads, size, width, inputs=width * terms)
         weights |= norm(f"{name}.mlp.norm")
         weights[f"{name}.mlp.in"] = normal(width, hidden, inputs=width)
         weights[f"{name}.mlp.in_bias"] = torch.zeros(hidden)
-        weights[f"{name}.mlp.out"] = normal(hidden, width, inputs=hidden)
+        weights[f"{name}.mlp.out"] = normal(hidden, width, inputs=hidden * terms)
         weights[f"{name}.mlp.out_bias"] = torch.zeros(width)
     weights |= norm("norm")
     weights["unembed"] = unembedding * normal(width, dimension + 1, inputs=width)

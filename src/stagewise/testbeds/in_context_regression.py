@@ -45,11 +45,11 @@ class Model:
     layers: int = 2
     mlp: int = 32
     """Hidden width of the perceptrons."""
-    unembedding: float = 3.0
+    unembedding: float = 2.5
     """Scale of the fresh unembedding: the mean squared prediction starts at about its square."""
     train: int = 131072
     """Sequences that batches are drawn from."""
-    test: int = 4096
+    test: int = 2048
     """Held-out sequences, and as many for each kind of inputs beyond the distribution."""
 
     def __post_init__(self) -> None:
