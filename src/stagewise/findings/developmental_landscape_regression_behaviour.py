@@ -74,12 +74,13 @@ def _also(rows: pd.DataFrame) -> list[str]:
 
 def _prior(rows: pd.DataFrame, dimension: float, noise: float) -> int:
     """The checkpoint of the smallest predictions among those with a loss near that of predicting
-    zero, before any learning in context; -1 where there is none.
+    zero, before learning in context; -1 where there is none.
 
-    In context: icl below half of what there is to gain, D (1 - 1 / D).
+    In context: icl below half of what there is to gain, D (1 - 1 / D), and from there on always:
+    the large predictions of a fresh model can differ that much between examples by chance.
     """
-    learned = np.flatnonzero(rows["icl"] < -0.5 * dimension * (1 - 1 / dimension))
-    before = rows[: learned[0]] if len(learned) else rows
+    learned = rows["icl"] < -0.5 * dimension * (1 - 1 / dimension)
+    before = rows[: int(np.flatnonzero(~learned)[-1]) + 1]
     zero = dimension + noise
     near = before[(before["loss"] - zero).abs() <= NEAR * zero]
     return int(near.index.to_numpy()[near["mean_square_prediction"].argmin()]) if len(near) else -1
