@@ -7,7 +7,7 @@ an order that hangs on their names alone, and a digest of everything taken tells
 import hashlib
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
@@ -68,38 +68,71 @@ def installed(found: Iterable[Distribution] | None = None) -> Iterator[tuple[str
     return iter(sorted(listed.items()))
 
 
+class Collection:
+    """Documents as they are offered: each text once, up to `most` characters a domain."""
+
+    def __init__(self, domains: Iterable[str], *, most: int) -> None:
+        self._room = dict.fromkeys(domains, most)
+        self._seen: set[str] = set()
+        self._taken: list[Document] = []
+
+    def wants(self, domain: str | None) -> bool:
+        """Whether there is room for more of a domain; never of one that was not named."""
+        return self._room.get(domain or "", 0) > 0
+
+    def offer(self, domain: str, name: str, text: str) -> None:
+        """Takes the text if there is room, its length is between LEAST and MOST and it is new: two
+        texts that differ in spaces, numbers or capitals only are one."""
+        if not self.wants(domain) or not LEAST <= len(text) <= MOST:
+            return
+        core = _digest(re.sub(r"[\s\d]+", "", text).lower())
+        if core not in self._seen:
+            self._seen.add(core)
+            self._room[domain] -= len(text)
+            self._taken.append(Document(domain, name, text, held_out=False))
+
+    def documents(self, *, held_out: float) -> list[Document]:
+        """What was taken, in the order of the offers.
+
+        Of each domain whole documents are held out, in an order that hangs on digests of their
+        names, as long as they make no more than the share `held_out` of its characters; if each
+        would be more, the shortest. A domain's only document is not held out.
+        """
+        apart: set[str] = set()
+        for domain in self._room:
+            of_it = [document for document in self._taken if document.domain == domain]
+            room = held_out * sum(len(document.text) for document in of_it)
+            chosen = []
+            for document in sorted(of_it, key=lambda one: _digest(f"held out {one.name}")):
+                if len(document.text) <= room:
+                    room -= len(document.text)
+                    chosen.append(document.name)
+            if not chosen and len(of_it) > 1 and held_out > 0:
+                chosen = [min(of_it, key=lambda one: len(one.text)).name]
+            apart.update(chosen)
+        return [replace(one, held_out=one.name in apart) for one in self._taken]
+
+
 def corpus(
     files: Iterable[tuple[str, Path]], *, most: int, held_out: float = 0.05
 ) -> list[Document]:
     """Documents of every domain, each once, up to `most` characters a domain.
 
-    Which files are taken, and which are held out, hangs on digests of their names: on no order of
-    a directory. Two texts that differ in spaces, numbers or capitals only are one.
+    Which files are taken hangs on digests of their names: on no order of a directory.
     Raises CorpusError if nothing is found.
     """
-    taken: list[Document] = []
-    seen: set[str] = set()
-    room = dict.fromkeys(DOMAINS, most)
+    taken = Collection(DOMAINS, most=most)
     for name, path in sorted(files, key=lambda file: _digest(file[0])):
         domain = domain_of(name)
-        if domain is None or room[domain] <= 0:
-            continue
-        text = _read(path)
-        if not LEAST <= len(text) <= MOST:
-            continue
-        core = _digest(re.sub(r"[\s\d]+", "", text).lower())
-        if core in seen:
-            continue
-        seen.add(core)
-        room[domain] -= len(text)
-        out = int(_digest(name)[:8], 16) / 16**8 < held_out
-        taken.append(Document(domain, name, text, out))
-    if not taken:
+        if domain is not None and taken.wants(domain):
+            taken.offer(domain, name, _read(path))
+    found = taken.documents(held_out=held_out)
+    if not found:
         raise CorpusError(
             "the corpus is empty: no installed package has files of "
             f"{', '.join(sorted(DOMAINS))} of {LEAST} to {MOST} characters"
         )
-    return taken
+    return found
 
 
 def digest(documents: Iterable[Document]) -> str:
@@ -110,14 +143,15 @@ def digest(documents: Iterable[Document]) -> str:
     return whole.hexdigest()
 
 
-def check(documents: Iterable[Document], expected: str) -> None:
-    """Raises CorpusError if the corpus is not the one with the digest `expected`."""
+def check(documents: Iterable[Document], expected: str, where: str) -> None:
+    """Raises CorpusError if the corpus is not the one with the digest `expected`, which stands
+    at `where` in the configuration."""
     found = digest(documents)
     if found != expected:
         raise CorpusError(
-            f"the corpus has the digest {found[:16]}, expected {expected[:16]}: the installed "
-            f"packages are not those it was made from. Install the locked environment, or leave "
-            f"out the digest to take the corpus as it is"
+            f"{where}: the corpus has the digest {found}, not {expected}: its text is not that "
+            f"which the digest was taken of. Install the locked environment (or take the revision "
+            f"of then), or leave the digest out to take the corpus as it is"
         )
 
 

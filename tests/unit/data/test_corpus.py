@@ -79,29 +79,39 @@ def test_order_of_listing_does_not_matter(tmp_path: Path) -> None:
     assert digest(once) == digest(again)
     assert len(once) == 20
     few = corpus(listed, most=3000)
-    assert few == once[: len(few)]
+    assert [d.name for d in few] == [d.name for d in once[: len(few)]]
     assert 1 < len(few) < 20
 
 
 def test_held_out_files(tmp_path: Path) -> None:
     listed = files(
-        tmp_path, {f"p/{k}.py": f"name_{chr(97 + k % 26)}{'x' * k}\n" * 90 for k in range(400)}
+        tmp_path, {f"p/{k}.py": f"name_{chr(97 + k % 26)}{'x' * k}\n" * 90 for k in range(200)}
     )
-    found = corpus(listed, most=10**8, held_out=0.25)
-    share = sum(d.held_out for d in found) / len(found)
-    assert abs(share - 0.25) < 4 * (0.25 * 0.75 / len(found)) ** 0.5
-    alone = corpus(listed[:50], most=10**8, held_out=0.25)
-    apart = {d.name: d.held_out for d in found}
-    assert all(apart[d.name] == d.held_out for d in alone), "hangs on the name alone"
+    for most in (10**8, 400_000):  # all of them, and the first of them
+        found = corpus(listed, most=most, held_out=0.25)
+        whole = sum(len(d.text) for d in found)
+        assert 0.2 * whole < sum(len(d.text) for d in found if d.held_out) <= 0.25 * whole
+    assert not any(d.held_out for d in corpus(listed, most=10**8, held_out=0.0))
+
+
+def test_every_domain_has_held_out_text(tmp_path: Path) -> None:
+    """Even where each of its files is more than the share; but not all of it."""
+    listed = files(
+        tmp_path,
+        {"a/1.py": "one\n" * 300, "a/2.py": "two\n" * 200, "a/3.py": "six\n" * 250}
+        | {"a/README.md": "alone\n" * 200},
+    )
+    found = corpus(listed, most=10**6, held_out=0.05)
+    assert [d.name for d in found if d.held_out] == ["a/2.py"]
 
 
 def test_empty_and_other_corpora(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="the corpus is empty"):
         corpus([], most=100)
     found = corpus(files(tmp_path, {"a/x.py": "x = 1\n" * LEAST}), most=10**6)
-    check(found, digest(found))
-    with pytest.raises(CorpusError, match=r"has the digest .* expected 0000"):
-        check(found, "0" * 64)
+    check(found, digest(found), "corpora.a.digest")
+    with pytest.raises(CorpusError, match=r"^corpora\.a\.digest: .* has the digest .* not 0000"):
+        check(found, "0" * 64, "corpora.a.digest")
 
 
 def test_what_is_installed_here() -> None:
