@@ -28,6 +28,7 @@ wildcard_constraints:
     seed=r"\d+",
     sampling="|".join(sorted({name for _, _, name in samplings()})) or "none",
     slug="|".join(sorted(PAGES)),
+    corpus="|".join(sorted(config.get("corpora", {}))) or "none",
 
 
 onstart:
@@ -41,6 +42,7 @@ rule all:
         f"{config['results']}/claims.csv",
 
 
+include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/sample.smk"
 include: "workflow/rules/estimate.smk"

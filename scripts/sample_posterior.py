@@ -3,6 +3,7 @@
 from importlib import import_module
 
 from stagewise.step import step
+from stagewise import running
 from stagewise.artifacts import file_digest
 from stagewise.engine import draws
 from stagewise.engine.sample import sample
@@ -14,7 +15,7 @@ from stagewise.training import trajectory
 
 with step(snakemake) as job:  # noqa: F821
     name, seed = job.wildcards.testbed, int(job.wildcards.seed)
-    testbed = import_module(f"stagewise.testbeds.{name}").build(job.settings["model"], seed)
+    testbed = running.testbed(job)
     sampling = build(Sampling, job.settings["sampling"], f"sampling.{job.wildcards.sampling}")
     points = trajectory.points_of(testbed, job.input.get("checkpoints"))
     output = job.output.draws

@@ -1,8 +1,8 @@
 """Trains all models of one run and writes their checkpoints."""
 
-from importlib import import_module
-
 from stagewise.step import step
+from stagewise import running
+from stagewise.artifacts import file_digest
 from stagewise.progress import Progress
 from stagewise.resume import SideFile, fingerprint
 from stagewise.settings import build
@@ -12,10 +12,11 @@ from stagewise.training.training import Training
 
 with step(snakemake) as job:  # noqa: F821
     name, seed = job.wildcards.testbed, int(job.wildcards.seed)
-    testbed = import_module(f"stagewise.testbeds.{name}").build(job.settings.get("model", {}), seed)
+    testbed = running.testbed(job)
     training = build(Training, job.settings["training"], "training")
     output = job.output.checkpoints
-    side_file = SideFile(f"{output}.unfinished", fingerprint(job.settings, job.code, seed))
+    work = fingerprint(job.settings, job.code, seed, [file_digest(path) for path in job.input])
+    side_file = SideFile(f"{output}.unfinished", work)
     points = train(
         testbed,
         training,

@@ -13,6 +13,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
+from stagewise.data.hub import Source
 from stagewise.engine.sampling import Sampling
 from stagewise.findings.condition import parse_condition
 from stagewise.samplers.options import options
@@ -68,7 +69,23 @@ def check_configuration(
     that every testbed and sampler is a module below `library`, the folder of the package.
     """
     check(config, schema, "The configuration")
-    _raise("The configuration", list(_wrong_steps(config, library)))
+    _raise("The configuration", [*_wrong_corpora(config), *_wrong_steps(config, library)])
+
+
+def _wrong_corpora(config: Mapping[str, Any]) -> Iterator[str]:
+    corpora = config.get("corpora", {})
+    for name, section in corpora.items():
+        for place, source in enumerate(section["source"]):
+            if section["source"] != "installed":
+                yield from _wrong(Source, source, f"corpora.{name}.source.{place}")
+    for testbed, family in config["testbeds"].items():
+        for variant, section in family.items():
+            wanted = section.get("model", {}).get("corpus")
+            if wanted is not None and wanted not in corpora:
+                where = f"testbeds.{testbed}.{variant}.model.corpus"
+                yield (
+                    f"{where}: there is no corpora.{wanted}; {_hint(str(wanted), sorted(corpora))}"
+                )
 
 
 def _wrong_steps(config: Mapping[str, Any], library: Path) -> Iterator[str]:

@@ -10,6 +10,8 @@ if str(ROOT / "src") not in sys.path:
 os.environ.update(
     PYTHONPATH=os.pathsep.join([str(ROOT / "src"), os.environ.get("PYTHONPATH", "")]),
     MPLBACKEND="Agg",
+    TOKENIZERS_PARALLELISM="false",
+    HF_HUB_DISABLE_TELEMETRY="1",
 )
 
 from stagewise.configuration import (
@@ -122,6 +124,12 @@ def checkpoints(wildcards):
     return f"{config['results']}/{run}/checkpoints.safetensors"
 
 
+def tokens(wildcards):
+    """The tokens of the corpus of a job's run; nothing where its testbed has none."""
+    corpus = variant_of(wildcards).get("model", {}).get("corpus")
+    return f"{config['results']}/corpus/{corpus}/tokens.safetensors" if corpus else []
+
+
 def samplings():
     """(testbed, variant, sampling) of every sampling in the configuration."""
     return [
@@ -130,6 +138,17 @@ def samplings():
         for variant, section in family.items()
         for name in section.get("sampling", {})
     ]
+
+
+def corpus_settings(wildcards):
+    """What the documents of a corpus depend on."""
+    section = config["corpora"][wildcards.corpus]
+    return ordered({key: section[key] for key in section if key != "vocabulary"})
+
+
+def token_settings(wildcards):
+    """What its tokens depend on beside the documents."""
+    return {"vocabulary": config["corpora"][wildcards.corpus]["vocabulary"]}
 
 
 def run_settings(wildcards):
@@ -163,14 +182,15 @@ def curvature_settings(wildcards):
 
 
 def train_modules(wildcards):
-    """Modules a training script imports by a name from its wildcards."""
-    return [f"stagewise.testbeds.{wildcards.testbed}"]
+    """Modules a training script imports by a name from its wildcards and inputs."""
+    reader = ["stagewise.token_streams"] if tokens(wildcards) else []
+    return [f"stagewise.testbeds.{wildcards.testbed}", *reader]
 
 
 def sample_modules(wildcards):
     """Modules the sampling script imports by a name from its wildcards and settings."""
     kernel = variant_of(wildcards)["sampling"][wildcards.sampling]["kernel"]
-    return [f"stagewise.testbeds.{wildcards.testbed}", f"stagewise.samplers.{kernel}"]
+    return [*train_modules(wildcards), f"stagewise.samplers.{kernel}"]
 
 
 def code(script, modules=lambda wildcards: []):
@@ -194,6 +214,7 @@ def code(script, modules=lambda wildcards: []):
 def most_lines():
     """The largest number of settings that any step has."""
     sections = [config["llc"], *config["papers"].values()]
+    sections += config.get("corpora", {}).values()
     for family in config["testbeds"].values():
         for variant in family.values():
             run = {key: variant.get(key, {}) for key in ("model", "training")}

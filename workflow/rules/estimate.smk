@@ -23,6 +23,7 @@ rule curvature:
     # Gradient and second derivatives of the loss at every checkpoint: the rivals of the LLC.
     input:
         checkpoints=checkpoints,
+        tokens=tokens,
     output:
         table="<results>/{testbed}/{variant}/seed{seed}/curvature.csv",
     log:
@@ -47,6 +48,7 @@ rule behaviour:
     # What every checkpoint can do: scores of the model and of its components.
     input:
         checkpoints=checkpoints,
+        tokens=tokens,
     output:
         table="<results>/{testbed}/{variant}/seed{seed}/behaviour.csv",
     log:
@@ -71,6 +73,7 @@ rule outputs:
     # The path of a run through function space: outputs on a fixed batch.
     input:
         checkpoints=checkpoints,
+        tokens=tokens,
     output:
         outputs="<results>/{testbed}/{variant}/seed{seed}/outputs.nc",
     log:

@@ -2,6 +2,7 @@ rule sample:
     # Draws from the local posterior of every checkpoint of a run.
     input:
         checkpoints=checkpoints,
+        tokens=tokens,
     output:
         draws="<results>/{testbed}/{variant}/seed{seed}/{sampling}/draws.nc",
     log:

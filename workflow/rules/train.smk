@@ -1,5 +1,7 @@
 rule train:
     # One run: every configuration and model of a variant and seed, every checkpoint.
+    input:
+        tokens=tokens,
     output:
         checkpoints="<results>/{testbed}/{variant}/seed{seed}/checkpoints.safetensors",
     log:

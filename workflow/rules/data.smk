@@ -1,0 +1,46 @@
+rule corpus:
+    # The documents of a corpus: text of the installed packages, or of pinned data sets.
+    output:
+        documents="<results>/corpus/{corpus}/documents.parquet",
+        record="<results>/corpus/{corpus}/corpus.json",
+    log:
+        "<logs>/corpus/{corpus}/corpus.log",
+    benchmark:
+        "<logs>/corpus/{corpus}/corpus.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        *code("collect_corpus.py"),
+        *settings(corpus_settings),
+        settings=lambda wildcards: Section(corpus_settings(wildcards)),
+    script:
+        "../../scripts/collect_corpus.py"
+
+
+rule tokens:
+    # Its tokenizer, and its documents as streams of tokens.
+    input:
+        documents="<results>/corpus/{corpus}/documents.parquet",
+    output:
+        tokenizer="<results>/corpus/{corpus}/tokenizer.json",
+        tokens="<results>/corpus/{corpus}/tokens.safetensors",
+    log:
+        "<logs>/corpus/{corpus}/tokens.log",
+    benchmark:
+        "<logs>/corpus/{corpus}/tokens.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        *code("encode_corpus.py"),
+        *settings(token_settings),
+        settings=lambda wildcards: Section(token_settings(wildcards)),
+    script:
+        "../../scripts/encode_corpus.py"
