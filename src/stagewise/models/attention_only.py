@@ -158,6 +158,9 @@ def _projected(
     weights: Mapping[str, Tensor], layer: int, stream: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Queries, keys and values (sample, head, place, size)."""
+    length, known = stream.shape[1], len(weights["positions"])
+    if length > known:
+        raise ValueError(f"tokens: {length} places, but the model has positions for {known}")
     seen = _normalised(weights, f"layer{layer}.norm", stream)
     placed = seen + weights["positions"][: stream.shape[1]]
     query = torch.einsum("spw,hwd->shpd", placed, weights[f"layer{layer}.query"])
