@@ -72,6 +72,7 @@ class Collection:
     """Documents as they are offered: each text once, up to `most` characters a domain."""
 
     def __init__(self, domains: Iterable[str], *, most: int) -> None:
+        self._most = most
         self._room = dict.fromkeys(domains, most)
         self._seen: set[str] = set()
         self._taken: list[Document] = []
@@ -81,9 +82,10 @@ class Collection:
         return self._room.get(domain or "", 0) > 0
 
     def offer(self, domain: str, name: str, text: str) -> None:
-        """Takes the text if there is room, its length is between LEAST and MOST and it is new: two
-        texts that differ in spaces, numbers or capitals only are one."""
-        if not self.wants(domain) or not LEAST <= len(text) <= MOST:
+        """Takes the text if there is room, its length is between LEAST and MOST, and no more than
+        half of a domain, and it is new: two texts that differ in spaces, numbers or capitals only
+        are one."""
+        if not self.wants(domain) or not LEAST <= len(text) <= min(MOST, self._most // 2):
             return
         core = _digest(re.sub(r"[\s\d]+", "", text).lower())
         if core not in self._seen:

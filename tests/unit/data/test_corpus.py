@@ -105,6 +105,13 @@ def test_every_domain_has_held_out_text(tmp_path: Path) -> None:
     assert [d.name for d in found if d.held_out] == ["a/2.py"]
 
 
+def test_no_document_is_most_of_a_domain(tmp_path: Path) -> None:
+    lengths = {"a": 3001, "b": 3000, "c": 2000, "d": 1000}
+    listed = files(tmp_path, {f"p/{name}.py": name * size for name, size in lengths.items()})
+    assert "p/a.py" not in {d.name for d in corpus(listed, most=6000)}
+    assert len(corpus(listed, most=6000)) >= 2
+
+
 def test_empty_and_other_corpora(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="the corpus is empty"):
         corpus([], most=100)
