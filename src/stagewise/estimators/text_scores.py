@@ -40,8 +40,6 @@ class Held:
     alone: Mapping[str, Array]
     """and of each domain."""
     blocks: Blocks
-    twice: Blocks
-    """Of one size and there twice, so that each token has one earlier copy for a head to find."""
     block_share: float
     """Of the sequences that models are trained on."""
 
@@ -109,7 +107,6 @@ def scores(weights: Weights, held: Held) -> dict[str, float]:
     bigram_gap                 mean KL(q || p) after one token, q the training sequences' own law
     ngram_3, ngram_4           loss of the last of n held-out tokens, over that of common n-grams
     previous_token, current_token, prefix   where a head looks, on text and (prefix) on blocks
-                               that are there twice
     """
     text = _token_losses(weights, held.text)
     every = torch.ones_like(text, dtype=torch.bool)
@@ -168,8 +165,8 @@ def _ngram(weights: Weights, held: Held, n: int) -> float:
 def _looks(weights: Weights, held: Held) -> dict[str, float]:
     text = torch.from_numpy(held.text[:ATTENDED, :-1])
     on_text = forward(weights, text).patterns
-    on_blocks = forward(weights, torch.from_numpy(held.twice.tokens[:ATTENDED])).patterns
-    sizes = torch.from_numpy(held.twice.sizes[:ATTENDED])
+    on_blocks = forward(weights, torch.from_numpy(held.blocks.tokens[:ATTENDED, :-1])).patterns
+    sizes = torch.from_numpy(held.blocks.sizes[:ATTENDED])
     found: dict[str, float] = {}
     for layer in range(depth(weights)):
         columns = {

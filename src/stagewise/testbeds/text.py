@@ -110,13 +110,6 @@ def build(settings: dict[str, Any], seed: int, corpus: Tokens | None = None) -> 
             for name, stream in corpus.test.items()
         },
         blocks=copies(model.alone, 0, "held out"),
-        twice=blocks(
-            model.alone,
-            2 * greatest,
-            vocabulary=corpus.vocabulary,
-            sizes=(greatest, greatest),
-            seed=stream_seed(0, "twice"),
-        ),
         block_share=model.block_share,
     )
 

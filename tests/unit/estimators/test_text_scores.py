@@ -36,7 +36,6 @@ def held() -> Held:
         text=windows(tokens.test, 40, LENGTH, 0),
         alone={name: windows({name: found}, 10, LENGTH, 1) for name, found in tokens.test.items()},
         blocks=blocks(30, LENGTH, vocabulary=VOCABULARY, sizes=(4, 10), seed=2),
-        twice=blocks(30, 16, vocabulary=VOCABULARY, sizes=(8, 8), seed=3),
         block_share=0.3,
     )
 
