@@ -11,6 +11,7 @@ from torch import Tensor
 
 from stagewise.data.synthetic_language import CLASSES, Language, Text
 from stagewise.estimators.attention_scores import composition, current_token, prefix, previous_token
+from stagewise.estimators.clustered_mean import clustered_mean
 from stagewise.models.attention_only import HEAD, cross_entropies, depth, forward, logits
 
 Weights = Mapping[str, Tensor]
@@ -80,22 +81,14 @@ def _token_losses(weights: Weights, held: Held) -> Tensor:
     return cross_entropies(logits(weights, held.tokens[:, :-1]), held.tokens[:, 1:])
 
 
-def _of_class(losses: Tensor, chosen: Tensor) -> tuple[float, float]:
-    """Mean over the chosen tokens and its standard error, sequences being independent."""
-    sums, counts = (losses * chosen).sum(1).double(), chosen.sum(1).double()
-    mean = sums.sum() / counts.sum()
-    error = (sums - mean * counts).square().sum().sqrt() / counts.sum()
-    return float(mean), float(error)
-
-
 def _losses(weights: Weights, held: Held, apart: Mapping[str, Held]) -> dict[str, float]:
     whole = _token_losses(weights, held)
-    found = {"mixture": _of_class(whole, torch.ones_like(whole, dtype=torch.bool))}
+    found = {"mixture": clustered_mean(whole, torch.ones_like(whole, dtype=torch.bool))}
     for one in apart.values():
         losses = _token_losses(weights, one)
         for name in CLASSES:
             if (chosen := one.of(name)).any():
-                found[name.replace(" ", "_")] = _of_class(losses, chosen)
+                found[name.replace(" ", "_")] = clustered_mean(losses, chosen)
     gain = whole[:, -8:].mean() - whole[:, 4:8].mean()
     return {
         **{f"loss_{name}": value for name, (value, _) in found.items()},

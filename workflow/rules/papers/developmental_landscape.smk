@@ -17,7 +17,7 @@ PARTS["developmental_landscape"] = {
         "regression_outputs": of_runs(*REGRESSION, "outputs.nc"),
         "regression_llc": of_runs(*REGRESSION, "sgld/draws.nc"),
     },
-    "text": {"behaviour": of_runs("text", "text", "behaviour.csv")},
+    "text": {"behaviour": of_runs("text", "packages", "behaviour.csv")},
 }
 
 
