@@ -1,5 +1,6 @@
 """Chains restricted to a component move there and nowhere else."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,13 +9,14 @@ import pytest
 import torch
 import xarray as xr
 
+from stagewise.engine.program import Program
 from stagewise.engine.sample import sample
-from stagewise.engine.sampling import Sampling
+from stagewise.engine.sampling import ALL, Observation, Sampling
 from stagewise.estimators.llc import local_learning_coefficient
 from stagewise.progress import silent
 from stagewise.samplers import sgld
 from stagewise.settings import SettingsError
-from stagewise.testbeds.testbed import Points, Testbed
+from stagewise.testbeds.testbed import Observable, Points, Testbed
 from stagewise.theory.langevin import gaussian_excess
 
 CURVATURES = torch.tensor([1.0, 4.0, 2.0, 0.5, 3.0], dtype=torch.float64)
@@ -92,6 +94,35 @@ def test_company_does_not_matter_and_all_is_no_restriction() -> None:
     np.testing.assert_array_equal(
         second.excess_loss.sel(component="first"), among.excess_loss.sel(component="first")
     )
+
+
+def test_rows_that_move_other_parameters_keep_their_places() -> None:
+    """Rows are stepped in groups of equal gradients: `first` moves a alone, `second` both."""
+    testbed = bowl(HALVES)
+    seen = Observable(
+        lambda w, c, batch: testbed.losses(w, c, batch) + batch["x"], {"x": torch.ones(3)}
+    )
+    testbed = replace(testbed, observables={"seen": seen})
+    short = {"steps": 20, "burn_in": 0, "chains": 2, "observables": {"seen": Observation()}}
+    together = run(testbed, components=["first", ALL, "second"], **short)
+    assert len(np.unique(together.seen_loss)) > 200
+    for component in ("first", ALL, "second"):
+        alone = run(testbed, components=[component], **short)
+        for name in ("excess_loss", "seen_loss", "distance"):
+            one = together[name].sel(component=[component])
+            np.testing.assert_array_equal(one, alone[name], err_msg=name)
+
+
+def test_gradients_of_what_does_not_move_are_not_taken() -> None:
+    testbed = bowl({})
+    shapes = {"a": (3,), "b": (1, 2)}
+    program = Program(testbed.losses, shapes, {}, rows=1)
+    position = torch.randn(4, 5, dtype=torch.float64)
+    loss, whole = program.loss_and_gradient(position, {})
+    same, part = program.loss_and_gradient(position, {}, moving=["b"])
+    assert torch.equal(loss, same)
+    assert torch.equal(part[:, 3:], whole[:, 3:])
+    assert not part[:, :3].any()
 
 
 def test_components_have_random_numbers_of_their_own() -> None:
