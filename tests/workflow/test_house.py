@@ -25,7 +25,7 @@ LAYERS = [
 """From the bottom: a layer imports from itself and from those before it."""
 PLAIN = {"settings", "seeds"}
 """Modules of the package itself that every layer may use."""
-FILES = {"artifacts", "tables", "provenance", "progress", "resume"}
+FILES = {"artifacts", "tables", "provenance", "progress", "resume", "hub", "pretrained"}
 """Modules that read and write files: not for the lowest layer."""
 
 

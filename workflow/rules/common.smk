@@ -20,6 +20,7 @@ from stagewise.configuration import (
     check_page,
     check_parts,
 )
+from stagewise.pretrained import own_files
 from stagewise.settings import Section, SettingsError, lines
 from stagewise.tracking import code_of
 
@@ -128,6 +129,16 @@ def tokens(wildcards):
     """The tokens of the corpus of a job's run; nothing where its testbed has none."""
     corpus = variant_of(wildcards).get("model", {}).get("corpus")
     return f"{config['results']}/corpus/{corpus}/tokens.safetensors" if corpus else []
+
+
+def own_files_of(wildcards):
+    """Files of the user's own that a job reads beside the trajectory; none but of their models."""
+    if wildcards.testbed != "huggingface":
+        return []
+    try:
+        return own_files(variant_of(wildcards).get("model", {}))
+    except SettingsError as error:
+        fail(f"testbeds.huggingface.{wildcards.variant}.{error}")
 
 
 def samplings():
@@ -240,6 +251,18 @@ def settings(find):
         return of_job
 
     return [line(place) for place in range(most_lines())]
+
+
+def custom_tables(wildcards):
+    """The LLC tables of a model of the user's own, of every seed and sampling."""
+    section = config["testbeds"]["huggingface"][wildcards.variant]
+    if not section.get("sampling"):
+        fail(f"testbeds.huggingface.{wildcards.variant}.sampling: missing")
+    return [
+        path
+        for sampling in section["sampling"]
+        for path in of_runs("huggingface", wildcards.variant, f"{sampling}/llc.csv")
+    ]
 
 
 def part_settings(wildcards):

@@ -19,11 +19,33 @@ rule llc:
         "../../scripts/estimate_llc.py"
 
 
+rule custom:
+    # Local learning coefficients of a model of the user's own: one table of all its samplings.
+    input:
+        tables=custom_tables,
+    output:
+        table="<results>/custom/{variant}/llc.csv",
+    log:
+        "<logs>/custom/{variant}/llc.log",
+    wildcard_constraints:
+        variant="|".join(sorted(config["testbeds"].get("huggingface", {}))) or "none",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        *code("collect_custom.py"),
+        settings={},
+    script:
+        "../../scripts/collect_custom.py"
+
+
 rule curvature:
     # Gradient and second derivatives of the loss at every checkpoint: the rivals of the LLC.
     input:
         checkpoints=checkpoints,
         tokens=tokens,
+        own=own_files_of,
     output:
         table="<results>/{testbed}/{variant}/seed{seed}/curvature.csv",
     log:

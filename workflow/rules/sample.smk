@@ -3,6 +3,7 @@ rule sample:
     input:
         checkpoints=checkpoints,
         tokens=tokens,
+        own=own_files_of,
     output:
         draws="<results>/{testbed}/{variant}/seed{seed}/{sampling}/draws.nc",
     log:
