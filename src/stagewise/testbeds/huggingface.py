@@ -1,5 +1,6 @@
 """A model of your own: any causal language model of transformers, from the hub or a folder."""
 
+import logging
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -29,6 +30,8 @@ from stagewise.settings import SettingsError
 from stagewise.settings import build as build_settings
 from stagewise.testbeds.testbed import Batch, Observable, Parameters, Points, Testbed
 
+log = logging.getLogger("stagewise")
+
 STEP = re.compile(r"(?:step|checkpoint)[-_]?(\d+)$")
 """Names of revisions that tell the step of training: step1000, checkpoint-500."""
 
@@ -54,7 +57,7 @@ class Model:
     """Sequences that the posterior is of, drawn from the text by the seed: its n."""
     held_out: int = 0
     """Further sequences, for the observable of that name."""
-    evaluation: int = 64
+    evaluation: int = 32
     """Of the sequences, those that the loss at a checkpoint, its curvature and the rise of the
     loss under the tether are taken on."""
 
@@ -141,6 +144,9 @@ def _points(model: Model, sources: list[Source], first: dict[str, Tensor]) -> Po
     for source in sources[1:]:
         _check_alike(sources[0], source)
         found.append(causal_lm.weights(module_of(source.folder)))
+        for earlier, weights in zip(sources, found[:-1], strict=False):
+            if all(found[-1][name].equal(tensor) for name, tensor in weights.items()):
+                log.warning("%s and %s are the same weights", earlier.revision, source.revision)
     steps = [STEP.match(source.revision) for source in sources]
     index = pd.DataFrame(
         {

@@ -5,6 +5,7 @@ import pickle
 import shutil
 import socket
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -264,7 +265,7 @@ FOLDERS: dict[str, tuple[Callable[[Path], Any], list[str]]] = {
     ),
     "a damaged tokenizer": (
         lambda folder: (folder / "tokenizer.json").write_text("{"),
-        ["transformers cannot load the tokenizer"],
+        ["transformers cannot load its tokenizer"],
     ),
 }
 
@@ -341,6 +342,14 @@ def test_revisions_of_different_models_are_told(folder: Path) -> None:
         testbed.points()
 
 
+def test_the_same_weights_twice_are_told(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    shutil.copy(folder / "step0/model.safetensors", folder / "step1/model.safetensors")
+    testbed = build(settings(folder, revisions=REVISIONS), 0)
+    assert testbed.points is not None
+    testbed.points()
+    assert caplog.messages == ["step0 and step1 are the same weights"]
+
+
 def test_a_models_files_are_known(shared: Path) -> None:
     found = own_files(settings(shared, revisions=["step0", "step1"]))
     names = {str(Path(path).relative_to(shared.parent)) for path in found}
@@ -378,7 +387,9 @@ class Hub(BaseHTTPRequestHandler):
             return self.answer(json.dumps(about).encode())
         if path[:3] == ["some", "model", "resolve"]:
             body = self.root.joinpath(self.branch(path[3]), *path[4:]).read_bytes()
-            return self.answer(body, 200, {"X-Repo-Commit": path[3], "ETag": f'"{len(body)}"'})
+            return self.answer(
+                body, 200, {"X-Repo-Commit": path[3], "ETag": sha256(body).hexdigest()}
+            )
         return self.answer(b"", 404, {"X-Error-Code": "RepoNotFound"})
 
     def commit(self, branch: str) -> str:

@@ -1,0 +1,111 @@
+"""A user's own language model, from a folder to its table, by the workflow."""
+
+import language_models
+import pytest
+import yaml
+from copies import Copy, tiny
+
+from stagewise import tables
+
+pytestmark = pytest.mark.workflow
+
+TABLE = "results/custom/mine/llc.csv"
+OVERLAY = {
+    "testbeds": {
+        "huggingface": {
+            "mine": {
+                "seeds": [0],
+                "model": {
+                    "folder": "model",
+                    "revisions": ["step0", "step1"],
+                    "text": "text.txt",
+                    "context": 12,
+                    "sequences": 16,
+                    "evaluation": 8,
+                },
+                "sampling": {
+                    name: {
+                        "kernel": "sgld",
+                        "steps": 6,
+                        "burn_in": 2,
+                        "chains": 2,
+                        "batch": 4,
+                        "localization": 100.0,
+                        "epsilon": 1e-4,
+                        **changes,
+                    }
+                    for name, changes in {
+                        "whole": {},
+                        "parts": {"components": ["layer1", "0:3"]},
+                    }.items()
+                },
+            }
+        }
+    }
+}
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Copy:
+    """The repository with a model beside it, and its table made."""
+    copy = tiny(tmp_path_factory.mktemp("own") / "copy")
+    language_models.saved(copy.path / "model", steps=(0, 1))
+    (copy.path / "text.txt").write_text(language_models.text(600))
+    (copy.path / "mine.yaml").write_text(yaml.safe_dump(OVERLAY, sort_keys=False))
+    copy.made(TABLE, "--configfile", "mine.yaml")
+    return copy
+
+
+def test_one_table_has_every_sampling(copy: Copy) -> None:
+    table = tables.load(copy.path / TABLE)
+    assert list(table.columns[:10]) == [
+        *("model", "revision", "step", "sampling", "seed"),
+        *("component", "n", "lambda_hat", "low", "high"),
+    ]
+    found = table[["sampling", "revision", "component"]].fillna("").to_numpy().tolist()
+    assert found == [
+        ["whole", "step0", ""],
+        ["whole", "step1", ""],
+        *(["parts", step, part] for step in ("step0", "step1") for part in ("layer1", "0:3")),
+    ]
+    assert (table["model"] == "model").all()
+    assert table["commit"].nunique() == 2
+    assert ((table["low"] < table["lambda_hat"]) & (table["lambda_hat"] < table["high"])).all()
+
+
+def test_the_log_is_plain(copy: Copy) -> None:
+    log = (copy.path / "logs/smoke/huggingface/mine/seed0/whole/sample.log").read_text()
+    assert "done" in log
+    assert "Warning" not in log
+
+
+def test_other_weights_and_another_text_are_sampled_anew(copy: Copy) -> None:
+    planned = (TABLE, "--configfile", "mine.yaml")
+    assert copy.plan(*planned) == {}
+    (copy.path / "text.txt").write_text(language_models.text(600, seed=1))
+    language_models.gpt_neox(seed=5).save_pretrained(copy.path / "model/step1")
+    reasons = {job: why for job, why in copy.plan(*planned).items() if job.startswith("sample ")}
+    assert len(reasons) == 2
+    for why in reasons.values():
+        assert "text.txt" in why
+        assert "model/step1/model.safetensors" in why
+        assert "model/step0/model.safetensors" not in why
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"text": "none.txt"}, "text: there is no file none.txt"),
+        ({"revisions": ["step7"]}, "revisions: model has no folder 'step7'; its folders: step0"),
+    ],
+)
+def test_what_is_not_there_is_named_before_any_job(
+    copy: Copy, change: dict[str, object], message: str
+) -> None:
+    wrong = yaml.safe_load(yaml.safe_dump(OVERLAY))
+    wrong["testbeds"]["huggingface"]["mine"]["model"] |= change
+    (copy.path / "wrong.yaml").write_text(yaml.safe_dump(wrong))
+    ended = copy.snakemake("--dry-run", TABLE, "--configfile", "wrong.yaml")
+    assert ended.status == 1
+    assert f"stagewise: testbeds.huggingface.mine.model.{message}" in ended.text
+    assert "Traceback" not in ended.text
