@@ -105,6 +105,9 @@ def fall(run: Run) -> tuple[float, list[float]]:
     return (size / (2**0.5 * run.error) if run.error else np.nan), rhat
 
 
+STAGE = ["kind", "stage", "step", "end", "type", "llc_change", "loss_change"]
+
+
 def stage_table(runs: Sequence[Run]) -> pd.DataFrame:
     """Rows of kind `estimate` (a checkpoint), `fit` (a place of the fitted curve: mean, slope) and
     `stage` (its number, start in `step`, end, type, changes of estimate and loss)."""
@@ -131,8 +134,9 @@ def stage_table(runs: Sequence[Run]) -> pd.DataFrame:
             }
             for number, stage in enumerate(run.stages, start=1)
         ]
-        parts += [part.assign(seed=run.seed) for part in (estimates, fitted, pd.DataFrame(listed))]
-    return pd.concat([part for part in parts if len(part)], ignore_index=True)
+        stages = pd.DataFrame(listed, columns=STAGE)
+        parts += [part.assign(seed=run.seed) for part in (estimates, fitted, stages)]
+    return pd.concat(parts, ignore_index=True)
 
 
 def stage_statistics(
