@@ -32,6 +32,7 @@ def _draws(values, index, seed, *, chains=4, n=2000):
         "distance": (dims, np.ones_like(excess)),
         "acceptance": (dims[:3], np.ones(excess.shape[:3])),
         "nbeta": ("n", [nbeta]),
+        "gradient_norm": ("checkpoint", np.full(len(excess), 0.1)),
         **{
             name: (dims[:2], np.ones(excess.shape[:2]))
             for name in ("rhat", "ess_bulk", "ess_tail", "drift")
@@ -65,7 +66,7 @@ def _inputs(estimate, *, descent=-0.05, accuracy=1.0, seeds=6):
             inputs[f"{labels}_noiseless"].append(still)
             inputs[f"{labels}_curvature"].append(
                 index.assign(
-                    seed=seed, gradient_norm=0.1, trace=np.asarray(values) ** 2, trace_error=0.1,
+                    seed=seed, trace=np.asarray(values) ** 2, trace_error=0.1,
                     top_eigenvalue=1.0,
                 )
             )  # fmt: skip

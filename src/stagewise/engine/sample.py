@@ -13,6 +13,7 @@ from stagewise.engine.cost import Cost
 from stagewise.engine.dataset import dataset, observables
 from stagewise.engine.diagnostics import diagnose
 from stagewise.engine.execution import compiles
+from stagewise.engine.gradients import gradient_norms
 from stagewise.engine.locality import locality, tether_rise
 from stagewise.engine.observables import Evaluation, Part, Trace, evaluations
 from stagewise.engine.posteriors import Posteriors, posteriors
@@ -43,7 +44,7 @@ def sample(
 
     excess_loss   L(w_t) - L(w*) on the same data, nats per sample
     distance      |w_t - w*|
-    loss_at_centre, dimension, curvature, tether_rise  (checkpoint);  nbeta (n)
+    loss_at_centre, gradient_norm, dimension, curvature, tether_rise  (checkpoint);  nbeta (n)
     epsilon       (checkpoint, n);  localization  ()
     acceptance    (checkpoint, n, chain), mean after burn-in; exchange likewise, of samplers that
                   exchange between temperatures
@@ -61,9 +62,9 @@ def sample(
                          of an observable kept as its covariance, entries being samples, or tokens
 
     Where the settings name components, all that has the dimension n has component before it, and
-    so have dimension, curvature and tether_rise; but nbeta has not. Where they list several step
-    sizes, all that has n has step_size after it, with the sizes in their unit as coordinate; but
-    nbeta has not.
+    so have gradient_norm, dimension, curvature and tether_rise; but nbeta has not. Where they list
+    several step sizes, all that has n has step_size after it, with the sizes in their unit as
+    coordinate; but nbeta has not.
 
     The columns of the index are coordinates of `checkpoint`. A chain's draws depend on its
     checkpoint's place in `points`, its component, the value of its n, its number and the seed
@@ -135,6 +136,8 @@ def sample(
     draws = draws.merge(observables(recorded, traces, centre_losses, found))
     rise = tether_rise(found, seed=seed).reshape(draws.curvature.shape)
     draws["tether_rise"] = (draws.curvature.dims, rise.cpu().numpy())
+    norms = gradient_norms(found, memory).reshape(draws.curvature.shape)
+    draws["gradient_norm"] = (draws.curvature.dims, norms.cpu().numpy())
     draws = draws.merge(diagnose(draws.excess_loss)).merge(locality(draws))
     lost = int((~draws.stationary).sum())
     if lost:

@@ -104,7 +104,7 @@ def _table(inputs: Mapping[str, list[Any]]) -> pd.DataFrame:
         runs = estimates("sgld")
         descent = estimates("noiseless")[[*keys, "lambda_hat"]]
         curvature = pd.concat(inputs[f"{labels}_curvature"])
-        curvature = curvature[[*keys, "gradient_norm", "trace", "trace_error", "top_eigenvalue"]]
+        curvature = curvature[[*keys, "trace", "trace_error", "top_eigenvalue"]]
         runs = runs.merge(descent.rename(columns={"lambda_hat": "descent"}), on=keys)
         parts.append(runs.merge(curvature, on=keys, validate="one_to_one").assign(labels=labels))
     table = pd.concat(parts, ignore_index=True)

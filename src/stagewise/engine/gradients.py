@@ -1,0 +1,48 @@
+"""Gradients at w*: what is left of them in a component."""
+
+import torch
+from torch import Tensor
+
+from stagewise.engine.cost import cost
+from stagewise.engine.posteriors import Posteriors
+from stagewise.engine.program import Program
+
+FEW = 8
+"""Samples that tell what a gradient costs."""
+
+
+def gradient_norms(found: Posteriors, memory: int) -> Tensor:
+    """|dL/dv| at w* over the coordinates v of each component, (checkpoint, component).
+
+    Of the mean loss on the data of reported losses, nats per unit of weight. It vanishes where w*
+    is a critical point of that loss; of data that the model was not trained on it does not, and
+    then lambda-hat has a drift (`theory.refined_llc`). `memory` bounds the bytes that the
+    operations of one piece of the data write.
+    """
+    norms = torch.empty_like(found.curvature)
+    for at in range(len(found.points)):
+        gradient = _gradient(found, at, memory)
+        norms[at] = (found.mask[at] * gradient).norm(dim=1)
+    return norms
+
+
+def _gradient(found: Posteriors, at: int, memory: int) -> Tensor:
+    """(1, d) at one checkpoint."""
+    testbed, centre = found.testbed, found.centres[at : at + 1]
+    constants = {name: t[at : at + 1] for name, t in found.points.constants.items()}
+    program = Program(testbed.whole_losses, found.shapes, constants, rows=1)
+    data = testbed.reported
+    samples = len(next(iter(data.values()))) if data else 0
+    if samples <= FEW or (testbed.whole is not None and not testbed.evaluation):
+        return program.loss_and_gradient(centre, data)[1]
+
+    def of_piece(start: int, length: int) -> Tensor:
+        piece = {name: tensor[start : start + length] for name, tensor in data.items()}
+        return program.loss_and_gradient(centre, piece)[1]
+
+    length = max(1, FEW * memory // max(1, cost(lambda: of_piece(0, FEW)).written))
+    total = torch.zeros_like(centre)
+    for start in range(0, samples, length):
+        weight = min(length, samples - start) / samples
+        total += weight * of_piece(start, length)
+    return total
