@@ -61,11 +61,11 @@ def test_step_size_changes_the_spread_and_not_the_drift() -> None:
 
 def test_drift_is_bounded_by_that_of_a_flat_direction() -> None:
     g = np.array([0.3, 0.4, 0.0])
-    bound = largest_drift(0.5, n_beta=NBETA, localization=GAMMA)
+    bound = float(largest_drift(0.5, n_beta=NBETA, localization=GAMMA))
     flat = refined_llc(np.zeros((3, 3)), n_beta=NBETA, localization=GAMMA, gradient=g)
-    assert (flat.fluctuation, flat.drift) == (0, pytest.approx(-float(np.asarray(bound))))
+    assert (flat.fluctuation, flat.drift) == (0, pytest.approx(-bound))
     curved = refined_llc(hessian(3), n_beta=NBETA, localization=GAMMA, gradient=g)
-    assert -float(np.asarray(bound)) < curved.drift < 0
+    assert -bound < curved.drift < 0
     half = (5**0.5 - 1) / 2 * GAMMA / NBETA * np.eye(3)
     one = refined_llc(half, n_beta=NBETA, localization=GAMMA, gradient=g)
     assert one.drift == pytest.approx(flat.drift / 2)

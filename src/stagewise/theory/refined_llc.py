@@ -79,19 +79,23 @@ def _moved(
 ) -> NDArray[np.float64]:
     """How far the posterior's mean lies down the gradient."""
     precision = n_beta * block + localization * np.eye(len(block))
-    return n_beta * np.linalg.solve(precision, slope)
+    return np.asarray(n_beta * np.linalg.solve(precision, slope), dtype=float)
 
 
-def largest_drift(gradient_norm: ArrayLike, *, n_beta: float, localization: float) -> ArrayLike:
+def largest_drift(
+    gradient_norm: ArrayLike, *, n_beta: ArrayLike, localization: ArrayLike
+) -> NDArray[np.float64]:
     """(n beta |g|)^2 / gamma, the most that |drift| can be where H >= 0.
 
     Reached where the loss is flat along g; an eigendirection with x = n beta h / gamma has
     (1 + x / 2) / (1 + x)^2 of it, half at x = 0.62. An estimate on data that w* was not trained on
     is a coefficient only where this is small beside it.
 
-    gradient_norm  |g| over the component, nats per unit of weight
+    gradient_norm         |g| over the component, nats per unit of weight
+    n_beta, localization  broadcast against it
     """
-    return (n_beta * np.asarray(gradient_norm)) ** 2 / localization
+    norm, strength = np.asarray(gradient_norm, dtype=float), np.asarray(n_beta, dtype=float)
+    return np.asarray((strength * norm) ** 2 / np.asarray(localization, dtype=float))
 
 
 def interaction(
