@@ -28,6 +28,9 @@ BLOCKS = {"first": [0, 3, 7], "second": [1, 2, 4, 5, 6], "union": list(range(8))
 SIZE, SLOPE = 12, 0.3
 """Coordinates of a quadratic, and the standard deviation of its gradient's entries."""
 NBETA, GAMMA, EPSILON = 40.0, 7.0, 4e-3
+TETHERED: dict[str, Any] = {"n": [300.0], "localization": 100.0, "epsilon": 1e-3}
+"""How the transformer is sampled."""
+STEP = pd.DataFrame({"step": [0]})
 DEAD = "0:1"
 HEADS = ("0:0", "0:1", "1:0", "1:1")
 
@@ -161,7 +164,7 @@ def _drawn(
         found[places] = True
         return {"w": found}
 
-    points = Points({"w": torch.zeros(1, SIZE).double()}, pd.DataFrame({"step": [0]}))
+    points = Points({"w": torch.zeros(1, SIZE).double()}, STEP)
     components = {name: mask(places) for name, places in BLOCKS.items() if places}
     return _sampled(
         Testbed("quadratic", losses, points=lambda: points, components=components),
@@ -189,9 +192,11 @@ def _sampled(testbed: Testbed, lengths: Chains, *, seed: int, **changes: Any) ->
 
 
 def _transformer() -> dict[str, Tensor]:
-    return attention_only.initial(
+    """With an unembedding so large that every head matters."""
+    weights = attention_only.initial(
         vocabulary=7, context=8, width=8, heads=2, layers=2, stream=generator(0, "controls")
     )
+    return {**weights, "unembed": 25 * weights["unembed"]}
 
 
 def _swapped(name: str, tensor: Tensor) -> Tensor:
@@ -200,30 +205,29 @@ def _swapped(name: str, tensor: Tensor) -> Tensor:
 
 
 def _testbed(model: dict[str, Tensor], *, dead: bool = False) -> Testbed:
-    """On random tokens; with `dead`, what the head DEAD writes is multiplied by 0."""
+    """On random tokens, with the model's own outputs as the truth: an exact minimum. With `dead`,
+    what the head DEAD writes is multiplied by 0."""
     layer, head = map(int, DEAD.split(":"))
     name, alive = f"layer{layer}.out", torch.ones(2, 1, 1)
     alive[head] = 0.0 if dead else 1.0
 
-    def losses(w: Parameters, constants: Parameters, batch: Batch) -> Tensor:
-        weights = {**w, name: w[name] * alive}
-        return attention_only.next_token_losses(weights, batch["tokens"]).mean(-1)
+    def log_p(w: Parameters, tokens: Tensor) -> Tensor:
+        return attention_only.logits({**w, name: w[name] * alive}, tokens).log_softmax(-1)
 
-    tokens = torch.randint(0, 7, (16, 9), generator=generator(0, "tokens"))
-    points = Points(
-        {key: tensor[None] for key, tensor in model.items()}, pd.DataFrame({"step": [0]})
-    )
+    def losses(w: Parameters, constants: Parameters, batch: Batch) -> Tensor:
+        return -(batch["truth"] * log_p(w, batch["tokens"])).sum(-1).mean(-1)
+
+    tokens = torch.randint(0, 7, (16, 8), generator=generator(0, "tokens"))
+    data = {"tokens": tokens, "truth": log_p(model, tokens).exp()}
+    points = Points({key: tensor[None] for key, tensor in model.items()}, STEP)
     return Testbed(
         "tiny transformer",
         losses,
-        {"tokens": tokens},
-        distributions={"same": {"tokens": tokens}},
+        data,
+        distributions={"same": data},
         points=lambda: points,
         components=attention_only.head_masks(model),
     )
-
-
-TETHERED: dict[str, Any] = {"n": [30.0], "localization": 100.0, "epsilon": 1e-3}
 
 
 def _heads_of(testbed: Testbed, lengths: Chains) -> xr.Dataset:
