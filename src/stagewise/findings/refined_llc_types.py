@@ -79,6 +79,7 @@ def measure(
              by each kind of curve (ari, ari_trace, ari_norm). Statistics:
                ari              adjusted Rand index, median over seeds, as many clusters as types
                ari_silhouette   the same with the number of clusters by silhouette
+               ari_layers       the same of each layer alone, median over seeds and layers
                ari_p            share of label permutations within layers whose mean over seeds is
                                 as large
                ari_shuffled     mean under those permutations (control)
@@ -101,6 +102,7 @@ def measure(
     found = {
         "ari": _redrawn(models, wanted),
         "ari_silhouette": exact(float(np.median([_by_silhouette(m) for m in models])), len(models)),
+        "ari_layers": _by_layer(models),
         **_permuted(models, indices, wanted),
         **_correlations(at_end(table)),
     }
@@ -139,8 +141,23 @@ def _by_silhouette(model: Model) -> float:
     return float(adjusted_rand_score(model.types, clusters(curves, best_count(curves))))
 
 
+def _by_layer(models: list[Model]) -> Measured:
+    """Of layers with more than one type: their mean differs where their types do."""
+    found = []
+    for model in models:
+        for layer in np.unique(model.layers):
+            types = model.types[model.layers == layer]
+            count = len(np.unique(types))
+            if count > 1:
+                curves = model.curves[model.layers == layer]
+                found.append(adjusted_rand_score(types, clusters(curves, count)))
+    return exact(float(np.median(found)) if found else float("nan"), len(found))
+
+
 def _redrawn(models: list[Model], wanted: Settings) -> Measured:
     """Median agreement over models, its interval from curves redrawn within their errors."""
+    if min(model.count for model in models) < 2:
+        return exact(float("nan"), len(models))
     shapes = [model.curves.shape for model in models]
     ends = np.cumsum([0, *(model.curves.size for model in models)])
 
