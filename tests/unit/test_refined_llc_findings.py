@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
+from stagewise.figures.refined_llc import draw
 from stagewise.figures.style import styled
 from stagewise.findings import (
     refined_llc_bounds,
