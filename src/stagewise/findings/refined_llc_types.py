@@ -194,11 +194,12 @@ def _permuted(
             for _ in range(wanted.permutations)
         ]
     )
+    chance = float(np.quantile(under[:, 1], 0.95))
     extreme = int((under[:, 0] >= indices.mean() - 1e-12).sum())
     return {
         "ari_p": exact((1 + extreme) / (1 + len(under)), len(models)),
         "ari_shuffled": exact(float(under[:, 0].mean()), len(models)),
-        "variance_ratio": exact(ratio / float(np.quantile(under[:, 1], 0.95)), len(models)),
+        "variance_ratio": exact(ratio / chance if chance > 0 else float("nan"), len(models)),
     }
 
 
