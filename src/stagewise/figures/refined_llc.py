@@ -70,12 +70,13 @@ def _type_handles(table: pd.DataFrame) -> list[Line2D]:
 
 
 def _curves(axis: Axes, table: pd.DataFrame, layer: int) -> None:
-    """Every head of every seed; the first checkpoint stands at the left edge."""
+    """Every head of every seed; step 0 stands half a first step from the origin."""
+    start = table.loc[table["step"] > 0, "step"].min() / 2
     for seed in table["seed"].unique():
         for _, curve in table[table["seed"] == seed].groupby("head"):
             path = curve.sort_values("step")
             axis.errorbar(
-                np.maximum(path["step"], 1),
+                np.maximum(path["step"], start),
                 path["lambda_hat"],
                 yerr=path["standard_error"],
                 color=TYPES[str(path["type"].iloc[0])][1],
@@ -142,7 +143,7 @@ def _sources(axis: Axes, table: pd.DataFrame) -> None:
             mark = "*" if bound > LARGE_DRIFT * abs(value) else ""
             dark = abs(value) > 0.6 * reach
             axis.text(
-                x, y, f"{value:.3g}{mark}", ha="center", va="center", fontsize=6.5,
+                x, y, f"{value:.2g}{mark}", ha="center", va="center", fontsize=6.5,
                 color="white" if dark else THEORY,
             )  # fmt: skip
     by_head = rows.drop_duplicates("head").set_index("head").loc[grid.columns]
@@ -192,6 +193,7 @@ def _stored(axis: Axes, table: pd.DataFrame) -> None:
                 label=f"{rules:.0f} rules" if seed == rows["seed"].min() else None,
             )
     logarithmic(axis, "x", below=10)
-    axis.set(xlabel="rules that a head stores", ylabel="λ̂ of the head", xlim=(-1, None))
+    axis.set(xlabel="rules that a head stores", ylabel="λ̂ of the head")
+    axis.set_xlim(-1, 1.3 * max(10, of_head["stored"].max()))
     axis.legend(loc="best")
     axis.set_title("Heads with more to store")

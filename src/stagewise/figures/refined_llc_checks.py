@@ -73,8 +73,9 @@ def excess(axis: Axes, table: pd.DataFrame) -> None:
         axis.annotate(
             f"{row['first']}+{row['second']}",
             (row["composition"], row["excess"]),
-            xytext=(4, 2),
+            xytext=(-4, 3),
             textcoords="offset points",
+            ha="right",
             fontsize=6,
         )
     axis.axhline(0, color=THEORY, linewidth=0.5)

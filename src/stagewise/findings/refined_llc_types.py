@@ -196,8 +196,9 @@ def _permuted(
     )
     chance = float(np.quantile(under[:, 1], 0.95))
     extreme = int((under[:, 0] >= indices.mean() - 1e-12).sum())
+    rare = (1 + extreme) / (1 + len(under)) if np.isfinite(indices).all() else float("nan")
     return {
-        "ari_p": exact((1 + extreme) / (1 + len(under)), len(models)),
+        "ari_p": exact(rare, len(models)),
         "ari_shuffled": exact(float(under[:, 0].mean()), len(models)),
         "variance_ratio": exact(ratio / chance if chance > 0 else float("nan"), len(models)),
     }
