@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from stagewise.engine.curvature import largest_curvature
+from stagewise.engine.observables import Evaluation
 from stagewise.engine.program import Program, Shapes, flatten
 from stagewise.engine.restrictions import restrictions
 from stagewise.engine.sampling import ALL, AUTO, Sampling
@@ -17,9 +18,12 @@ from stagewise.samplers.options import options
 from stagewise.samplers.target import Kernel, Target
 from stagewise.seeds import generator
 from stagewise.settings import SettingsError
-from stagewise.testbeds.testbed import Points, Testbed
+from stagewise.testbeds.testbed import Observable, Points, Testbed
 
 log = logging.getLogger("stagewise")
+
+PIECE = 1 << 28
+"""Bytes that the operations of one piece of the data write, where losses are reported."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +145,7 @@ def posteriors(
         )
     nbeta = centres.new_tensor([sampling.nbeta(n) for n in sizes])
     program = Program(testbed.whole_losses, shapes, points.constants, rows=len(points))
-    loss_at_centre = program.loss(centres, testbed.reported)
+    loss_at_centre = _loss_at_centre(testbed, points, shapes, centres)
     if not torch.isfinite(loss_at_centre).all():
         bad = int((~torch.isfinite(loss_at_centre)).nonzero()[0])
         raise ValueError(f"the loss at checkpoint {bad} itself is not finite")
@@ -173,6 +177,19 @@ def posteriors(
         epsilon=_epsilon(sampling, nbeta, curvature),
         options=options(sampling.kernel, sampling.options),
     )
+
+
+def _loss_at_centre(testbed: Testbed, points: Points, shapes: Shapes, centres: Tensor) -> Tensor:
+    """(checkpoint,) mean loss on the data of reported losses, a piece of them after another."""
+    rows, data = len(points), testbed.reported
+    if not data or (testbed.whole is not None and not testbed.evaluation):
+        return Program(testbed.whole_losses, shapes, points.constants, rows=rows).loss(
+            centres, data
+        )
+    each = Evaluation(
+        Observable(testbed.losses, data), shapes, points.constants, rows=rows, memory=PIECE
+    )
+    return each.losses(centres).mean(1)
 
 
 def _sizes(testbed: Testbed, kernel: Kernel, sampling: Sampling) -> list[float]:
