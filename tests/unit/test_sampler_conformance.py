@@ -20,6 +20,7 @@ from torch import Tensor
 
 import stagewise.samplers
 from stagewise.engine.chains import DivergedChainError
+from stagewise.engine.posteriors import posteriors
 from stagewise.engine.sample import sample
 from stagewise.engine.sampling import Sampling
 from stagewise.estimators.llc import local_learning_coefficient
@@ -77,17 +78,14 @@ def quadratic_excess(
 
 def general_samplers() -> list[ModuleType]:
     names = [module.name for module in pkgutil.iter_modules(stagewise.samplers.__path__)]
-    left_out = NOT_GENERAL.keys() | ADAPTIVE
-    return [import_module(f"stagewise.samplers.{n}") for n in names if n not in left_out]
-
-
-SAMPLERS = general_samplers()
+    return [import_module(f"stagewise.samplers.{n}") for n in names if n not in NOT_GENERAL]
 
 
 def short(kernel: ModuleType) -> str:
     return kernel.__name__.rsplit(".", 1)[1]
 
 
+SAMPLERS = [kernel for kernel in general_samplers() if short(kernel) not in ADAPTIVE]
 every_sampler = pytest.mark.parametrize("kernel", SAMPLERS, ids=short)
 
 
@@ -161,6 +159,21 @@ def test_the_folder_holds_samplers() -> None:
 
 
 SPECTRA = [[1.0], [1.0, 1.0, 1.0, 1.0], [1.0, 0.5, 0.2, 0.1], [1.0, 0.05], [1.0, 1.0, 0.0, 0.0]]
+
+
+@pytest.mark.parametrize("kernel", general_samplers(), ids=short)
+def test_states_have_the_rows_first(kernel: ModuleType) -> None:
+    """So that some rows can be stepped apart from the others."""
+    testbed = quadratics(torch.eye(2, dtype=torch.float64).repeat(5, 1, 1))
+    assert testbed.points is not None
+    name, points = short(kernel), testbed.points()
+    settings = Sampling(name, 1, 0, 1, 1.0, 1e-3, n=[100.0], options=OPTIONS.get(name, {}))
+    found = posteriors(testbed, points, kernel, settings, seed=0)
+    target, _ = found.target(found.rows(found.grid))
+    state = kernel.init(target.centre, target, {})
+    noise = torch.zeros(5, kernel.noise_size(target), dtype=torch.float64)
+    for each in (state, kernel.step(state, target, {}, noise)[0]):
+        assert {len(field) for field in each} == {5}
 
 
 @every_sampler

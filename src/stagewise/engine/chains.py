@@ -8,7 +8,8 @@ from torch import Generator, Tensor
 from stagewise.engine.cost import Cost, cost
 from stagewise.engine.execution import Move, Rows, compiled
 from stagewise.engine.noise import Key, block_length, index_block, normal_block
-from stagewise.engine.observables import Evaluation, Observed, Part, evaluations
+from stagewise.engine.observables import Evaluation, Observed, TraceRows, evaluations
+from stagewise.engine.parts import parts, run
 from stagewise.engine.posteriors import Posteriors
 from stagewise.resume import restore_streams, stream_states
 from stagewise.samplers.target import Info, Kernel, State
@@ -52,7 +53,7 @@ class Chains:
         moving: Collection[str] | None = None,
         compile: bool = False,
         table: Tensor | None = None,
-        traces: Mapping[str, Part] | None = None,
+        traces: Mapping[str, TraceRows] | None = None,
         memory: int = MEMORY,
     ) -> None:
         """Chains of some rows of the posteriors' grid, at the start.
@@ -120,7 +121,10 @@ class Chains:
             for name, observation in sampling.observables.items()
         }
         self._move: Move = self._eager
+        self._parts = [slice(0, rows)]
         if compile:
+            if centre.device.type == "cpu":
+                self._parts = parts(rows, self.cost().written // rows)
             self._move = compiled(move(kernel, found, moving), self.example())
 
     def _streams(self, seed: int, use: str) -> list[Generator]:
@@ -132,13 +136,17 @@ class Chains:
         return self._kernel.step(state, self._target, self._batch(picked), noise)
 
     def example(self) -> tuple[State, Tensor, Tensor | None, Rows]:
-        """Arguments of a move, of the right shapes; takes nothing from the random streams."""
+        """Arguments of a move of the first part of the rows, all of them where nothing is compiled;
+        takes nothing from the random streams."""
         centre, batch = self._target.centre, self._sampling.batch
-        rows, size = len(centre), self._kernel.noise_size(self._target)
+        part = self._parts[0]
+        rows, size = len(centre[part]), self._kernel.noise_size(self._target)
         picked = None
         if batch is not None:
             picked = torch.zeros(rows, batch, dtype=torch.int64, device=centre.device)
-        return self._state, centre.new_zeros(rows, size), picked, self._rows
+        state = type(self._state)(*(tensor[part] for tensor in self._state))
+        given = {name: tensor[part] for name, tensor in self._rows.items()}
+        return state, centre.new_zeros(rows, size), picked, given
 
     def cost(self) -> Cost:
         """Of one step of all rows, in operations and memory."""
@@ -147,20 +155,22 @@ class Chains:
     def advance(self) -> None:
         """One block of steps, or what is left of the last; records the draws that fall in it."""
         sampling = self._sampling
-        noise, picked = self._noise(), self._pick()
-        infos: list[Info] = []
-        for inner in range(min(self._block, sampling.steps - self.step)):
-            position = self._state.position
-            chosen = None if picked is None else picked[:, inner].contiguous()
-            own = noise[:, inner].to(position.dtype).contiguous()
-            self._state, info = self._move(self._state, own, chosen, self._rows)
-            infos.append(info)
-            past = self.step + inner - sampling.burn_in
-            if past >= 0 and past % sampling.thin == 0:
-                self._record(past // sampling.thin, position, info.loss, chosen)
-        self._check_finite(torch.stack([info.loss for info in infos]))
-        self._count(infos[max(0, sampling.burn_in - self.step) :])
-        self.step += len(infos)
+        steps = min(self._block, sampling.steps - self.step)
+        noise, picked = self._noise()[:, :steps], self._pick()
+        past = self.step - sampling.burn_in
+        kept = {
+            inner: (past + inner) // sampling.thin
+            for inner in range(max(0, -past), steps)
+            if (past + inner) % sampling.thin == 0
+        }
+        block = run(self._move, self._parts, self._state, noise, picked, self._rows, kept=kept)
+        self._state = block.state
+        for inner, draw in kept.items():
+            chosen = None if picked is None else picked[:, inner]
+            self._record(draw, block.positions[inner], block.infos[inner].loss, chosen)
+        self._check_finite(torch.stack([info.loss for info in block.infos]))
+        self._count(block.infos[max(0, -past) :])
+        self.step += steps
 
     def _noise(self) -> Tensor:
         size = self._kernel.noise_size(self._target)

@@ -16,7 +16,7 @@ from stagewise.testbeds.testbed import Observable
 Trace = NDArray[Any]
 
 
-class Part(NamedTuple):
+class TraceRows(NamedTuple):
     """Some rows of a trace."""
 
     trace: Trace
@@ -103,7 +103,11 @@ class Observed:
     """One observable along the chains of the rows stepped together."""
 
     def __init__(
-        self, observation: Observation, evaluation: Evaluation, centre: Tensor, part: Part | None
+        self,
+        observation: Observation,
+        evaluation: Evaluation,
+        centre: Tensor,
+        part: TraceRows | None,
     ) -> None:
         """`part` is where the rows' losses go, if a trace is kept."""
         self._every, self._evaluation, self._part = observation.every, evaluation, part

@@ -15,7 +15,7 @@ from stagewise.engine.diagnostics import diagnose
 from stagewise.engine.execution import compiles
 from stagewise.engine.gradients import gradient_norms
 from stagewise.engine.locality import locality, tether_rise
-from stagewise.engine.observables import Evaluation, Part, Trace, evaluations
+from stagewise.engine.observables import Evaluation, TraceRows, Trace, evaluations
 from stagewise.engine.posteriors import Posteriors, posteriors
 from stagewise.engine.sampling import Sampling
 from stagewise.progress import Report
@@ -111,7 +111,7 @@ def sample(
             moving=moving,
             compile=compile,
             table=table,
-            traces={name: Part(trace, rows.numpy()) for name, trace in traces.items()},
+            traces={name: TraceRows(trace, rows.numpy()) for name, trace in traces.items()},
             memory=memory,
         )
         if number == chunk and step > 0:

@@ -20,7 +20,7 @@ class Adapted(NamedTuple):
     second: Tensor
     """(row, d) running mean of squared loss gradients, from 1."""
     steps: Tensor
-    """(1,) steps made."""
+    """(row, 1) steps made."""
 
 
 def noise_size(target: Target) -> int:
@@ -34,7 +34,7 @@ def init(position: Tensor, target: Target, batch: Batch) -> Adapted:
         position,
         torch.zeros_like(position),
         torch.ones_like(position),
-        torch.zeros(1, dtype=position.dtype, device=position.device),
+        position.new_zeros(len(position), 1),
     )
 
 

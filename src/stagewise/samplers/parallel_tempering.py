@@ -30,7 +30,7 @@ class Ladder(NamedTuple):
     gradients: Tensor
     """(row, K, d) gradients of that loss."""
     sweeps: Tensor
-    """(1,) steps made: even ones exchange pairs (0, 1), (2, 3), ..., odd ones the others."""
+    """(row, 1) steps made: even ones exchange pairs (0, 1), (2, 3), ..., odd ones the others."""
 
     @property
     def position(self) -> Tensor:
@@ -56,7 +56,7 @@ def init(position: Tensor, target: Target, batch: Batch) -> Ladder:
     """Every chain of a ladder at the row's `position` (row, d)."""
     flat = _chains(target)
     state = mala.init(position.repeat_interleave(target.options.temperatures, dim=0), flat, batch)
-    return _ladder(state, len(position), position.new_zeros(1, dtype=torch.int64))
+    return _ladder(state, len(position), position.new_zeros(len(position), 1, dtype=torch.int64))
 
 
 def step(state: Ladder, target: Target, batch: Batch, noise: Tensor) -> tuple[Ladder, Info]:
@@ -81,7 +81,7 @@ def step(state: Ladder, target: Target, batch: Batch, noise: Tensor) -> tuple[La
     nbeta = temperatures(target)
     log_ratio = (nbeta[:, :-1] - nbeta[:, 1:]) * (ladder.losses[:, :-1] - ladder.losses[:, 1:])
     places = torch.arange(count, device=noise.device)
-    proposed = (places[:-1] + state.sweeps) % 2 == 0  # (pair,)
+    proposed = (places[:-1] + state.sweeps) % 2 == 0  # (row, pair)
     accepted = proposed & (torch.special.log_ndtr(decisions) < log_ratio)  # (row, pair)
     none = noise.new_zeros(rows, 1, dtype=torch.int64)
     # pairs do not overlap: chain t takes from t + 1 if the pair above is exchanged, or from t - 1
@@ -93,7 +93,7 @@ def step(state: Ladder, target: Target, batch: Batch, noise: Tensor) -> tuple[La
         ladder.gradients.gather(1, where),
         ladder.sweeps,
     )
-    probability = (log_ratio.clamp(max=0).exp() * proposed).sum(1) / proposed.sum().clamp(min=1)
+    probability = (log_ratio.clamp(max=0).exp() * proposed).sum(1) / proposed.sum(1).clamp(min=1)
     assert info.acceptance is not None  # MALA decides
     acceptance = info.acceptance.reshape(rows, count)[:, 0]
     return following, Info(state.losses[:, 0], acceptance, probability)

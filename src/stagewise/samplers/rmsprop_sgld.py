@@ -20,7 +20,7 @@ class Adapted(NamedTuple):
     frozen: Tensor
     """(row, d) the part of it, as it was before freezing, that is summed up so far."""
     steps: Tensor
-    """(1,) steps made."""
+    """(row, 1) steps made."""
 
 
 def noise_size(target: Target) -> int:
@@ -34,7 +34,7 @@ def init(position: Tensor, target: Target, batch: Batch) -> Adapted:
         position,
         torch.ones_like(position),
         torch.zeros_like(position),
-        torch.zeros(1, dtype=position.dtype, device=position.device),
+        position.new_zeros(len(position), 1),
     )
 
 

@@ -54,7 +54,11 @@ class Target:
 
 
 class State(NamedTuple):
-    """One draw of every chain, with what the next step needs."""
+    """One draw of every chain, with what the next step needs.
+
+    Samplers may have a kind of their own; every field has the rows first, so that rows can be
+    stepped apart.
+    """
 
     position: Tensor
     """(row, d)"""

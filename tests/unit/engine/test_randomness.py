@@ -12,14 +12,16 @@ import xarray as xr
 from torch import Tensor
 
 from stagewise.engine.chains import Chains
-from stagewise.engine.execution import compiler
+from stagewise.engine.execution import Move, Rows, compiled, compiler
 from stagewise.engine.noise import block_length
+from stagewise.engine.parts import CACHE, parts
 from stagewise.engine.posteriors import posteriors
 from stagewise.engine.sample import sample
 from stagewise.engine.sampling import Sampling
 from stagewise.progress import silent
 from stagewise.resume import SideFile, fingerprint
 from stagewise.samplers import mala, parallel_tempering, sgld
+from stagewise.samplers.target import State
 from stagewise.testbeds.testbed import Points, Testbed
 
 BLOCK = block_length(9)
@@ -125,6 +127,37 @@ def test_compiled_or_not(kernel: ModuleType, changes: dict[str, Any]) -> None:
     if compiler() is None:
         pytest.skip("there is no C++ compiler on this machine")
     same(run(kernel, **changes), run(kernel, execution="compiled", **changes))
+
+
+@every_kernel
+def test_compiled_steps_by_parts_of_the_rows(
+    kernel: ModuleType, changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """24 rows as 3 parts of 9, of which the last two share rows."""
+    if compiler() is None:
+        pytest.skip("there is no C++ compiler on this machine")
+    together = run(kernel, **changes)
+    lengths: list[int] = []
+
+    def watched(move: Move, example: tuple[State, Tensor, Tensor | None, Rows]) -> Move:
+        lengths.append(len(example[1]))
+        return compiled(move, example)
+
+    monkeypatch.setattr("stagewise.engine.chains.compiled", watched)
+    monkeypatch.setattr(
+        "stagewise.engine.chains.parts",
+        lambda rows, written: [slice(0, 9), slice(9, 18), slice(15, 24)],
+    )
+    same(together, run(kernel, execution="compiled", **changes))
+    assert lengths == [9]
+
+
+def test_parts_cover_all_rows_in_one_length() -> None:
+    assert parts(24, 1) == [slice(0, 24)]
+    assert parts(24, CACHE // 8) == [slice(k, k + 8) for k in (0, 8, 16)]
+    assert [part.start for part in parts(37, CACHE // 9)] == [0, 8, 16, 24, 29]
+    assert {part.stop - part.start for part in parts(37, CACHE // 9)} == {8}
+    assert parts(24, CACHE // 3) == parts(24, 2 * CACHE) == [slice(0, 24)]
 
 
 def test_losses_at_the_centre_looked_up_or_evaluated(monkeypatch: pytest.MonkeyPatch) -> None:
