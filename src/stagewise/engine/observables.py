@@ -110,7 +110,7 @@ class Observed:
         part: TraceRows | None,
     ) -> None:
         """`part` is where the rows' losses go, if a trace is kept."""
-        self._every, self._evaluation, self._part = observation.every, evaluation, part
+        self._every, self._evaluation, self._traced = observation.every, evaluation, traced
         self.moments = None
         if observation.keep == "covariance":
             self.moments = Moments(evaluation.losses(centre).flatten(1))
@@ -126,8 +126,8 @@ class Observed:
             losses = self._evaluation.losses(position)
             if self.moments is not None:
                 self.moments.add(losses.flatten(1), weight[:, None].double())
-            elif self._part is not None:
-                trace, rows = self._part
+            elif self._traced is not None:
+                trace, rows = self._traced
                 trace[rows, draw // self._every, image] = losses.float().cpu().numpy()
 
 

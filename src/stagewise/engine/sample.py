@@ -15,7 +15,7 @@ from stagewise.engine.diagnostics import diagnose
 from stagewise.engine.execution import compiles
 from stagewise.engine.gradients import gradient_norms
 from stagewise.engine.locality import locality, tether_rise
-from stagewise.engine.observables import Evaluation, TraceRows, Trace, evaluations
+from stagewise.engine.observables import Evaluation, Trace, TraceRows, evaluations
 from stagewise.engine.posteriors import Posteriors, posteriors
 from stagewise.engine.sampling import Sampling
 from stagewise.progress import Report
