@@ -107,9 +107,9 @@ class Observed:
         observation: Observation,
         evaluation: Evaluation,
         centre: Tensor,
-        part: TraceRows | None,
+        traced: TraceRows | None,
     ) -> None:
-        """`part` is where the rows' losses go, if a trace is kept."""
+        """`traced` is where the rows' losses go, if a trace is kept."""
         self._every, self._evaluation, self._traced = observation.every, evaluation, traced
         self.moments = None
         if observation.keep == "covariance":
