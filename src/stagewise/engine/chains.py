@@ -52,6 +52,7 @@ class Chains:
         places: Tensor,
         moving: Collection[str] | None = None,
         compile: bool = False,
+        alone: bool = False,
         table: Tensor | None = None,
         traces: Mapping[str, TraceRows] | None = None,
         memory: int = MEMORY,
@@ -59,12 +60,12 @@ class Chains:
         """Chains of some rows of the posteriors' grid, at the start.
 
         `places` are the checkpoints' numbers: a row's random streams hang on its number, its
-        component, its n and its chain; the same chain has the same noise at every step size.
-        `moving` are the parameters that these rows sample, by default all. With `compile` the steps
-        run as machine code. `table` holds the loss of every sample at every checkpoint,
-        (checkpoint, sample), where L_B(w*) is to be looked up; without, it is evaluated. `traces`
-        are where the rows' observables go, by name; `memory` bounds the bytes that evaluating them
-        takes.
+        component, its n and its chain, so it has the same noise at every step size. `moving` are
+        the parameters that these rows sample, by default all. With `compile` the steps run as
+        machine code; `alone` rows are stepped one after another, as those of large models are
+        soonest done. `table` holds the loss of every sample at every checkpoint, (checkpoint,
+        sample), where L_B(w*) is to be looked up. `traces` are where the rows' observables go;
+        `memory` bounds the bytes that evaluating them takes.
         """
         self._kernel, self._found, self._sampling = kernel, found, found.sampling
         sampling, self._data = found.sampling, found.testbed.data
@@ -78,8 +79,7 @@ class Chains:
         self._noises = self._streams(seed, "noise")
         self._picks = self._streams(seed, "batch")
         self.step = 0
-        centre = self._target.centre
-        position = centre.clone()
+        centre, position = self._target.centre, self._target.centre.clone()
         if sampling.start == "tether":
             starts = self._streams(seed, "start")
             noise = torch.stack(
@@ -122,6 +122,9 @@ class Chains:
         }
         self._move: Move = self._eager
         self._parts = [slice(0, rows)]
+        if alone:
+            self._parts = [slice(row, row + 1) for row in range(rows)]
+            self._move = move(kernel, found, moving)
         if compile:
             if centre.device.type == "cpu":
                 self._parts = parts(rows, self.cost().written // rows)

@@ -12,8 +12,10 @@ from stagewise.engine.posteriors import Posteriors
 from stagewise.engine.program import Program
 from stagewise.seeds import generator
 
-PAIRS, SAMPLES = 16, 512
+PAIRS, SAMPLES = 8, 512
 """Pairs of draws from the tether, and the most data their losses are taken on."""
+BATCHES = 2
+"""Where chains see batches, the most data in units of those: a gate must cost little."""
 
 
 def tether_rise(found: Posteriors, *, seed: int) -> Tensor:
@@ -27,7 +29,8 @@ def tether_rise(found: Posteriors, *, seed: int) -> Tensor:
         return torch.full_like(found.curvature, torch.nan)
     whole = testbed.reported
     samples = len(next(iter(whole.values()))) if whole else 0
-    every = max(1, samples // SAMPLES)
+    most = min(SAMPLES, BATCHES * (found.sampling.batch or SAMPLES))
+    every = max(1, samples // most)
     data = {name: tensor[::every] for name, tensor in whole.items()}
     losses = testbed.whole_losses if every == 1 else testbed.losses
     program = Program(losses, found.shapes, points.constants, rows=len(points))

@@ -16,6 +16,7 @@ from stagewise.engine.execution import compiles
 from stagewise.engine.gradients import gradient_norms
 from stagewise.engine.locality import locality, tether_rise
 from stagewise.engine.observables import Evaluation, Trace, TraceRows, evaluations
+from stagewise.engine.parts import CACHE
 from stagewise.engine.posteriors import Posteriors, posteriors
 from stagewise.engine.sampling import Sampling
 from stagewise.progress import Report
@@ -110,6 +111,7 @@ def sample(
             places=places,
             moving=moving,
             compile=compile,
+            alone=not compile and one.written > CACHE,
             table=table,
             traces={name: TraceRows(trace, rows.numpy()) for name, trace in traces.items()},
             memory=memory,

@@ -152,6 +152,17 @@ def test_compiled_steps_by_parts_of_the_rows(
     assert lengths == [9]
 
 
+@every_kernel
+def test_rows_stepped_alone(
+    kernel: ModuleType, changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together = run(kernel, **changes)
+    monkeypatch.setattr("stagewise.engine.sample.CACHE", 0)
+    alone = run(kernel, **changes)
+    for name in ("excess_loss", "distance"):
+        np.testing.assert_allclose(alone[name], together[name], rtol=1e-6, atol=1e-9)
+
+
 def test_parts_cover_all_rows_in_one_length() -> None:
     assert parts(24, 1) == [slice(0, 24)]
     assert parts(24, CACHE // 8) == [slice(k, k + 8) for k in (0, 8, 16)]
