@@ -1,53 +1,52 @@
-LANGUAGE_RULES = ("rules64", "rules256", "rules1024")
-
-
-def of_language(file):
-    """`file` of every seed of the language model."""
-    return of_runs("synthetic_language", "language", file)
-
-
-def of_rules(file):
-    """`file` of every model that differs from it in the number of rules."""
-    return [
-        path
-        for variant in LANGUAGE_RULES
-        for path in of_runs("synthetic_language", variant, file)
-    ]
-
+# Language models, and those that differ in the number of rules; figure 6 has the first, too.
+LANGUAGE_MODEL = ("synthetic_language", "language")
+RULES = ("rules64", "rules256", "rules1024")
 
 PARTS["refined_llc"] = {
     "types": {
-        "heads": of_language("heads/draws.nc"),
-        "behaviour": of_language("behaviour.csv"),
+        "heads": of_runs(*LANGUAGE_MODEL, "heads/draws.nc"),
+        "behaviour": of_runs(*LANGUAGE_MODEL, "behaviour.csv"),
     },
     "roles": {
-        "heads": of_language("heads/draws.nc"),
-        "heads_strong": of_language("heads_strong/draws.nc"),
-        "behaviour": of_language("behaviour.csv"),
+        "heads": of_runs(*LANGUAGE_MODEL, "heads/draws.nc"),
+        "heads_strong": of_runs(*LANGUAGE_MODEL, "heads_strong/draws.nc"),
+        "behaviour": of_runs(*LANGUAGE_MODEL, "behaviour.csv"),
     },
     "data": {
-        "behaviour": of_language("behaviour.csv"),
-        "mixture": of_language("heads/draws.nc"),
+        "behaviour": of_runs(*LANGUAGE_MODEL, "behaviour.csv"),
+        "mixture": of_runs(*LANGUAGE_MODEL, "heads/draws.nc"),
         **{
-            source: of_language(f"{source}/draws.nc")
+            source: of_runs(*LANGUAGE_MODEL, f"{source}/draws.nc")
             for source in ("repeats", "rules", "markov", "brackets")
         },
     },
     "memory": {
-        "heads": of_rules("heads/draws.nc"),
-        "parts": of_rules("parts/draws.nc"),
-        "behaviour": of_rules("behaviour.csv"),
+        "heads": [
+            path
+            for variant in RULES
+            for path in of_runs("synthetic_language", variant, "heads/draws.nc")
+        ],
+        "parts": [
+            path
+            for variant in RULES
+            for path in of_runs("synthetic_language", variant, "parts/draws.nc")
+        ],
+        "behaviour": [
+            path
+            for variant in RULES
+            for path in of_runs("synthetic_language", variant, "behaviour.csv")
+        ],
     },
     "circuit": {
-        "heads": of_language("heads/draws.nc")[:1],
-        "pairs": of_language("pairs/draws.nc")[:1],
-        "behaviour": of_language("behaviour.csv")[:1],
+        "heads": of_runs(*LANGUAGE_MODEL, "heads/draws.nc")[:1],
+        "pairs": of_runs(*LANGUAGE_MODEL, "pairs/draws.nc")[:1],
+        "behaviour": of_runs(*LANGUAGE_MODEL, "behaviour.csv")[:1],
     },
     "bounds": {
-        "parts": of_language("parts/draws.nc"),
-        "heads": of_language("heads/draws.nc"),
-        "heads_weak": of_language("heads_weak/draws.nc"),
-        "heads_strong": of_language("heads_strong/draws.nc"),
+        "parts": of_runs(*LANGUAGE_MODEL, "parts/draws.nc"),
+        "heads": of_runs(*LANGUAGE_MODEL, "heads/draws.nc"),
+        "heads_weak": of_runs(*LANGUAGE_MODEL, "heads_weak/draws.nc"),
+        "heads_strong": of_runs(*LANGUAGE_MODEL, "heads_strong/draws.nc"),
     },
     "controls": {},
 }
