@@ -100,7 +100,7 @@ def regression(axis: Axes, table: pd.DataFrame) -> None:
     top = 1.3 * max(table["zero_loss"].iloc[0], table["loss"].iloc[-1])
     log_steps(axis)
     axis.set(
-        ylim=(1.1 * min(table["icl"].min(), -0.1), top),
+        ylim=(1.8 * min(table["icl"].min(), -0.1), top),
         ylabel="squared error",
         title="The prior first, then regression in context",
     )

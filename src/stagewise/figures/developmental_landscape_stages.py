@@ -52,7 +52,7 @@ def staircase(axis: Axes, table: pd.DataFrame, title: str) -> None:
         named = {"marker": "s", "mfc": "white", "color": COLOURS[2], "linestyle": ""}
         handles.append(Line2D([], [], label="more local", **named))  # type: ignore[arg-type]
     handles.append(Line2D([], [], color=CONTROL, linestyle=":", label="loss"))
-    axis.legend(handles=handles, loc="center left")
+    axis.legend(handles=handles, loc="best")
     axis.set_title(title, pad=14)
 
 

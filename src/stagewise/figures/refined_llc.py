@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
 from matplotlib.lines import Line2D
+from matplotlib.ticker import NullFormatter
 
 from stagewise.figures.refined_llc_checks import (
     agreement,
@@ -88,6 +89,8 @@ def _curves(axis: Axes, table: pd.DataFrame, layer: int) -> None:
             )
     axis.axhline(0, color=THEORY, linewidth=0.5)
     axis.set(xscale="log", xlabel="step", ylabel="restricted estimate λ̂")
+    axis.xaxis.set_minor_formatter(NullFormatter())
+    axis.set_xticks([100, 1000])
     axis.set_title(f"Curves of the heads of layer {layer}")
 
 
