@@ -17,7 +17,7 @@ def draw(tables: dict[str, pd.DataFrame]) -> Figure:
     top = GridSpec(1, 2, figure=figure, left=0.06, right=0.94, top=0.965, bottom=0.765, wspace=0.24)
     language, regression = (figure.add_subplot(top[k]) for k in range(2))
     staircase(language, tables["language_stages"], "Language model")
-    staircase(regression, tables["regression_stages"], "In-context linear regression")
+    staircase(regression, tables["regression_stages"], "In-context linear regression", legend=0.55)
     rows = [
         GridSpec(1, 3, figure=figure, left=0.06, right=0.94, top=t, bottom=b, wspace=0.44)
         for t, b in ((0.7, 0.53), (0.465, 0.295), (0.23, 0.04))

@@ -16,9 +16,9 @@ def log_steps(axis: Axes) -> None:
     axis.set_xlabel("step + 1")
 
 
-def staircase(axis: Axes, table: pd.DataFrame, title: str) -> None:
+def staircase(axis: Axes, table: pd.DataFrame, title: str, *, legend: float = 0.0) -> None:
     """Estimates of every seed with their fit, and the loss on the right; the stages of the first
-    seed as bands."""
+    seed as bands; the legend begins at that share of the width."""
     seeds = sorted(table["seed"].unique())
     losses = axis.twinx()
     for colour, seed in zip(COLOURS[2:], seeds, strict=False):
@@ -52,7 +52,7 @@ def staircase(axis: Axes, table: pd.DataFrame, title: str) -> None:
         named = {"marker": "s", "mfc": "white", "color": COLOURS[2], "linestyle": ""}
         handles.append(Line2D([], [], label="more local", **named))  # type: ignore[arg-type]
     handles.append(Line2D([], [], color=CONTROL, linestyle=":", label="loss"))
-    axis.legend(handles=handles, loc="best")
+    axis.legend(handles=handles, loc="center left", bbox_to_anchor=(legend, 0.5))
     axis.set_title(title, pad=14)
 
 
