@@ -7,7 +7,7 @@ from stagewise.progress import Progress
 from stagewise.resume import SideFile, fingerprint
 from stagewise.settings import build
 from stagewise.training import trajectory
-from stagewise.training.loop import train
+from stagewise.training.loop import tokens_per_step, train
 from stagewise.training.training import Training
 
 with step(snakemake) as job:  # noqa: F821
@@ -21,7 +21,11 @@ with step(snakemake) as job:  # noqa: F821
         testbed,
         training,
         seed=seed,
-        report=Progress(training.steps, f"train {name} {job.wildcards.variant} {seed}"),
+        report=Progress(
+            training.steps,
+            f"train {name} {job.wildcards.variant} {seed}",
+            tokens_per_step(testbed, training),
+        ),
         side_file=side_file,
     )
     trajectory.save(output, points, testbed=name, provenance=job.provenance())

@@ -1,8 +1,10 @@
 """The attention-only transformer against plain PyTorch modules, and its invariances."""
 
+import pytest
 import torch
 from torch import Tensor, nn
 
+from stagewise.engine.program import Program, flatten
 from stagewise.models import attention_only
 
 SIZES = {"vocabulary": 11, "context": 9, "width": 8, "heads": 2, "layers": 2}
@@ -81,6 +83,33 @@ def test_parts_of_a_forward_pass_fit_together() -> None:
     torch.testing.assert_close(whole.patterns[1].sum(-1), torch.ones(3, 2, 9).double())
     itself = {(0, 1): whole.mixed[0][:, 1]}
     torch.testing.assert_close(attention_only.forward(w, x, itself).logits, whole.logits)
+
+
+@pytest.mark.filterwarnings("error")
+def test_one_model_and_many_have_the_same_losses_and_derivatives() -> None:
+    w = weights()
+    shapes = {name: tuple(tensor.shape) for name, tensor in w.items()}
+    one = flatten({name: tensor[None] for name, tensor in w.items()}, shapes)
+    batch = {"tokens": tokens()}
+    found = []
+    for rows in (1, 2):
+        program = Program(
+            lambda w, _, data: attention_only.next_token_losses(w, data["tokens"]).mean(-1),
+            shapes,
+            {},
+            rows=rows,
+        )
+        position = one.expand(rows, -1)
+        loss, gradient = program.loss_and_gradient(position, batch)
+        product = program.hessian_vector(position, gradient, batch)
+        each = program.each(position, batch)
+        found.append([tensor[-1] for tensor in (loss, gradient, product, each)])
+    for alone, together in zip(*found, strict=True):
+        torch.testing.assert_close(alone, together)
+    by_hand = torch.func.grad(lambda w: attention_only.forward(w, tokens()).logits.sum())
+    fused = torch.func.grad(lambda w: attention_only.logits(w, tokens()).sum())
+    for name, slope in by_hand(w).items():
+        torch.testing.assert_close(fused(w)[name], slope)
 
 
 def test_a_head_without_output_weights_is_an_ablated_head() -> None:

@@ -50,6 +50,19 @@ def test_log_has_plain_lines(
     assert screen.getvalue() == ""
 
 
+def test_rate_counts_what_this_process_did(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    now = iter([0.0, 0.0, 4.0])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(now))
+    monkeypatch.setattr(progress, "LINE_EVERY", 0.0)
+    caplog.set_level(logging.INFO, logger="stagewise")
+    report = progress.Progress(100, "train here", tokens=2048)
+    report(80, "loss 2")  # resumed: 80 steps are another process's
+    report(90, "loss 1")
+    assert caplog.messages[-1] == "train here: 90 of 100 (90 %) in 4 s, 5,120 tokens/s, loss 1"
+
+
 def test_provenance_of_a_library_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     def version(package: str) -> str:
         if package == "stagewise":

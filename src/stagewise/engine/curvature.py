@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Generator, Tensor
 
+from stagewise.engine.pieces import pieces
 from stagewise.engine.program import Program
 
 
@@ -16,20 +17,24 @@ def largest_curvature(
     *,
     stream: Generator,
     iterations: int = 60,
+    length: int | None = None,
 ) -> Tensor:
     """Largest absolute Hessian eigenvalue of the mean loss at each position, by power iteration.
 
     All rows start from the same random direction, so that no row's value depends on the others.
 
     position, mask  (row, d)
+    length          samples that are taken at once; by default all
     returns         (row,) in nats per squared unit of weight, on unmasked coordinates
     """
     start = torch.randn(position.shape[1], generator=stream, dtype=position.dtype)
     vector = start.to(position.device) * mask
     value = position.new_zeros(len(position))
+    parts = pieces(batch, length) if length else [(1.0, batch)]
     for _ in range(iterations):
         vector = vector / vector.norm(dim=1, keepdim=True)
-        product = program.hessian_vector(position, vector, batch) * mask
+        slopes = [share * program.hessian_vector(position, vector, part) for share, part in parts]
+        product = torch.stack(slopes).sum(0) * mask
         value = product.norm(dim=1)
         vector = torch.where(value[:, None] > 0, product, vector)
     return value

@@ -1,14 +1,13 @@
 """Gradients at w*: what is left of them in a component."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
-from stagewise.engine.cost import cost
+from stagewise.engine.pieces import piece_length, pieces
 from stagewise.engine.posteriors import Posteriors
 from stagewise.engine.program import Program
-
-FEW = 8
-"""Samples that tell what a gradient costs."""
 
 
 def gradient_norms(found: Posteriors, memory: int) -> Tensor:
@@ -32,17 +31,11 @@ def _gradient(found: Posteriors, at: int, memory: int) -> Tensor:
     constants = {name: t[at : at + 1] for name, t in found.points.constants.items()}
     program = Program(testbed.whole_losses, found.shapes, constants, rows=1)
     data = testbed.reported
-    samples = len(next(iter(data.values()))) if data else 0
-    if samples <= FEW or (testbed.whole is not None and not testbed.evaluation):
+    if not testbed.divisible:
         return program.loss_and_gradient(centre, data)[1]
 
-    def of_piece(start: int, length: int) -> Tensor:
-        piece = {name: tensor[start : start + length] for name, tensor in data.items()}
+    def of_piece(piece: Mapping[str, Tensor]) -> Tensor:
         return program.loss_and_gradient(centre, piece)[1]
 
-    length = max(1, FEW * memory // max(1, cost(lambda: of_piece(0, FEW)).written))
-    total = torch.zeros_like(centre)
-    for start in range(0, samples, length):
-        weight = min(length, samples - start) / samples
-        total += weight * of_piece(start, length)
-    return total
+    length = piece_length(of_piece, data, memory)
+    return torch.stack([share * of_piece(piece) for share, piece in pieces(data, length)]).sum(0)

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from stagewise.engine.cost import cost
+from stagewise.engine.pieces import piece_length, pieces
 from stagewise.engine.program import Program, Shapes
 from stagewise.engine.sampling import Observation
 from stagewise.testbeds.testbed import Observable
@@ -42,21 +42,17 @@ class Evaluation:
         """`memory` bounds the bytes that the operations of one piece write."""
         self._program = Program(observable.losses, shapes, constants, rows=rows, half=half)
         self._data, self._memory = observable.data, memory
-        self._samples = len(next(iter(observable.data.values())))
-        self._piece: int | None = None
+        self._length: int | None = None
 
     def losses(self, position: Tensor) -> Tensor:
         """(row, sample[, token]) at `position` (row, d), without gradients."""
-        if self._piece is None:
-            few = min(self._samples, 8)
-            written = cost(lambda: self._program.each(position, self._slice(0, few))).written
-            self._piece = max(1, min(self._samples, few * self._memory // max(1, written)))
-        starts = range(0, self._samples, self._piece)
-        pieces = [self._program.each(position, self._slice(at, self._piece)) for at in starts]
-        return torch.cat(pieces, dim=1)
 
-    def _slice(self, start: int, length: int) -> dict[str, Tensor]:
-        return {name: tensor[start : start + length] for name, tensor in self._data.items()}
+        def each(data: Mapping[str, Tensor]) -> Tensor:
+            return self._program.each(position, data)
+
+        if self._length is None:
+            self._length = piece_length(each, self._data, self._memory)
+        return torch.cat([each(piece) for _, piece in pieces(self._data, self._length)], dim=1)
 
 
 class Moments:

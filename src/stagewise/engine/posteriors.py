@@ -9,8 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from stagewise.engine.cost import cost
 from stagewise.engine.curvature import largest_curvature
 from stagewise.engine.observables import Evaluation
+from stagewise.engine.pieces import piece_length
 from stagewise.engine.program import Program, Shapes, flatten
 from stagewise.engine.restrictions import restrictions
 from stagewise.engine.sampling import ALL, AUTO, Sampling
@@ -144,7 +146,6 @@ def posteriors(
             f"are {centres.dtype}".replace("torch.", "")
         )
     nbeta = centres.new_tensor([sampling.nbeta(n) for n in sizes])
-    program = Program(testbed.whole_losses, shapes, points.constants, rows=len(points))
     loss_at_centre = _loss_at_centre(testbed, points, shapes, centres)
     if not torch.isfinite(loss_at_centre).all():
         bad = int((~torch.isfinite(loss_at_centre)).nonzero()[0])
@@ -153,13 +154,7 @@ def posteriors(
         given = centres.new_tensor(points.index["curvature"].to_numpy())
         curvature = given[:, None].expand(mask.shape[:2])
     elif sampling.unit == "curvature":
-        found = [
-            largest_curvature(
-                program, centres, testbed.reported, held, stream=generator(seed, "curvature")
-            )
-            for held in mask.unbind(1)
-        ]
-        curvature = torch.stack(found, dim=1)
+        curvature = _curvature(testbed, points, shapes, centres, mask, seed=seed)
     else:
         curvature = centres.new_full(mask.shape[:2], torch.nan)
     return Posteriors(
@@ -182,7 +177,7 @@ def posteriors(
 def _loss_at_centre(testbed: Testbed, points: Points, shapes: Shapes, centres: Tensor) -> Tensor:
     """(checkpoint,) mean loss on the data of reported losses, a piece of them after another."""
     rows, data = len(points), testbed.reported
-    if not data or (testbed.whole is not None and not testbed.evaluation):
+    if not testbed.divisible:
         return Program(testbed.whole_losses, shapes, points.constants, rows=rows).loss(
             centres, data
         )
@@ -190,6 +185,39 @@ def _loss_at_centre(testbed: Testbed, points: Points, shapes: Shapes, centres: T
         Observable(testbed.losses, data), shapes, points.constants, rows=rows, memory=PIECE
     )
     return each.losses(centres).mean(1)
+
+
+def _curvature(
+    testbed: Testbed, points: Points, shapes: Shapes, centres: Tensor, mask: Tensor, *, seed: int
+) -> Tensor:
+    """(checkpoint, component) largest curvature of the loss on the data of reported losses.
+
+    As many checkpoints at once as fit into PIECE; where not even one does, the data in pieces.
+    """
+    data = testbed.reported
+
+    def program(rows: slice) -> Program:
+        constants = {name: t[rows] for name, t in points.constants.items()}
+        return Program(testbed.whole_losses, shapes, constants, rows=len(centres[rows]))
+
+    def product(batch: Mapping[str, Tensor]) -> Tensor:
+        one = centres[:1]
+        return program(slice(1)).hessian_vector(one, one, batch)
+
+    if testbed.divisible:
+        length = piece_length(product, data, PIECE)
+        together = max(1, length // len(next(iter(data.values()))))
+    else:
+        length, together = None, max(1, PIECE // max(1, cost(lambda: product(data)).written))
+    found = torch.empty_like(mask[..., 0])
+    for start in range(0, len(points), together):
+        rows = slice(start, start + together)
+        for component, held in enumerate(mask.unbind(1)):
+            stream = generator(seed, "curvature")
+            found[rows, component] = largest_curvature(
+                program(rows), centres[rows], data, held[rows], stream=stream, length=length
+            )
+    return found
 
 
 def _sizes(testbed: Testbed, kernel: Kernel, sampling: Sampling) -> list[float]:

@@ -6,8 +6,12 @@ from math import prod
 import torch
 from torch import Tensor
 from torch.func import vmap
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 Shapes = Mapping[str, tuple[int, ...]]
+PLAIN = SDPBackend.MATH
+"""Attention in plain tensor operations: fused attention can be neither mapped nor differentiated
+twice."""
 Losses = Callable[[Mapping[str, Tensor], Mapping[str, Tensor], Mapping[str, Tensor]], Tensor]
 
 
@@ -87,7 +91,8 @@ class Program:
             one = {name: tensor[0] for name, tensor in parameters.items()}
             data = dict(batch) if shared else {name: tensor[0] for name, tensor in batch.items()}
             return self._loss(one, {k: v[0] for k, v in constants.items()}, data)[None]
-        return self._mapped[shared](parameters, constants, dict(batch))
+        with sdpa_kernel(PLAIN):
+            return self._mapped[shared](parameters, constants, dict(batch))
 
     def loss_and_gradient(
         self,
@@ -139,7 +144,8 @@ class Program:
                 one = {name: tensor[0] for name, tensor in constants.items()}
                 return self._losses(unflatten(position[0], self._shapes), one, batch)[None]
             mapped = vmap(self._losses, in_dims=(0, 0, None))
-            return mapped(unflatten(position, self._shapes), constants, dict(batch))
+            with sdpa_kernel(PLAIN):
+                return mapped(unflatten(position, self._shapes), constants, dict(batch))
 
     def hessian_vector(
         self, position: Tensor, vector: Tensor, batch: Mapping[str, Tensor]
@@ -149,7 +155,7 @@ class Program:
         By differentiating twice: exact also at networks with kinks (relu), where differences of
         gradients would count the kinks between the two points as curvature.
         """
-        with torch.enable_grad():
+        with torch.enable_grad(), sdpa_kernel(PLAIN):
             free = position.detach().requires_grad_()
             loss = self._of(free, batch, True)
             (gradient,) = torch.autograd.grad(loss.sum(), free, create_graph=True)

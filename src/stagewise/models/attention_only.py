@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Generator, Tensor
-from torch.nn.functional import layer_norm
+from torch.nn.functional import layer_norm, scaled_dot_product_attention
 
 HEAD = ("query", "key", "value", "out")
 """Tensors of a layer whose first axis is the head."""
@@ -102,13 +102,20 @@ def forward(
             if at == layer:
                 mixed[:, head] = instead
         gathered.append(mixed)
-        stream = stream + torch.einsum("shpd,hdw->spw", mixed, weights[f"layer{layer}.out"])
+        stream = stream + _joined(mixed, weights[f"layer{layer}.out"])
     return Forward(_read(weights, stream), patterns, gathered)
 
 
 def logits(weights: Mapping[str, Tensor], tokens: Tensor) -> Tensor:
-    """Next-token scores (sample, place, vocabulary) of tokens (sample, place)."""
-    return forward(weights, tokens).logits
+    """Next-token scores (sample, place, vocabulary) of tokens (sample, place).
+
+    Those of `forward`, sooner: no attention weights are kept.
+    """
+    stream = weights["embed"][tokens]
+    for layer in range(depth(weights)):
+        mixed = scaled_dot_product_attention(*_projected(weights, layer, stream), is_causal=True)
+        stream = stream + _joined(mixed, weights[f"layer{layer}.out"])
+    return _read(weights, stream)
 
 
 def next_token_losses(weights: Mapping[str, Tensor], tokens: Tensor) -> Tensor:
@@ -163,10 +170,24 @@ def _projected(
         raise ValueError(f"tokens: {length} places, but the model has positions for {known}")
     seen = _normalised(weights, f"layer{layer}.norm", stream)
     placed = seen + weights["positions"][: stream.shape[1]]
-    query = torch.einsum("spw,hwd->shpd", placed, weights[f"layer{layer}.query"])
-    key = torch.einsum("spw,hwd->shpd", placed, weights[f"layer{layer}.key"])
-    value = torch.einsum("spw,hwd->shpd", seen, weights[f"layer{layer}.value"])
+    query = _split(placed, weights[f"layer{layer}.query"])
+    key = _split(placed, weights[f"layer{layer}.key"])
+    value = _split(seen, weights[f"layer{layer}.value"])
     return query, key, value
+
+
+def _split(stream: Tensor, weight: Tensor) -> Tensor:
+    """(sample, place, width) times (head, width, size): (sample, head, place, size).
+
+    As one product of two matrices, like its counterpart.
+    """
+    both = stream @ weight.transpose(0, 1).flatten(1)
+    return both.unflatten(-1, (len(weight), -1)).transpose(1, 2)
+
+
+def _joined(mixed: Tensor, weight: Tensor) -> Tensor:
+    """(sample, head, place, size) times (head, size, width), summed: (sample, place, width)."""
+    return mixed.transpose(1, 2).flatten(2) @ weight.flatten(0, 1)
 
 
 def _attention(query: Tensor, key: Tensor, length: int) -> Tensor:

@@ -91,6 +91,7 @@ def build(settings: dict[str, Any], seed: int) -> Testbed:
         losses=losses,
         data=_tokens(train),
         evaluation=_tokens(test),
+        tokens=model.length,
         distributions={
             name: _tokens(_alone(known, model, name, "refined", model.refined)) for name in SOURCES
         },

@@ -116,11 +116,18 @@ class Testbed:
     """What ONE model can do: scores by column name, of a component as "<score> <component>"."""
     outputs: Callable[[Parameters], Tensor] | None = None
     """Outputs of ONE model on a fixed batch, as one vector: a place in function space."""
+    tokens: int | None = None
+    """Tokens that the loss of a sample is the mean of; None where samples are no sequences."""
     components: dict[str, dict[str, Tensor]] = field(default_factory=dict)
     """Weight restrictions by name (a layer, a head): boolean masks of the parameters of ONE model,
     True where a coordinate belongs to the component; parameters left out do not."""
     observables: dict[str, Observable] = field(default_factory=dict)
     """What can be recorded along chains, by name."""
+
+    @property
+    def divisible(self) -> bool:
+        """Whether reported losses are means over data, so that they can be taken in pieces."""
+        return bool(self.reported) and (self.whole is None or bool(self.evaluation))
 
     def on(self, device: str) -> "Testbed":
         """The same testbed with its data there."""

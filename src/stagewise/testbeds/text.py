@@ -137,6 +137,7 @@ def build(settings: dict[str, Any], seed: int, corpus: Tokens | None = None) -> 
     observed = {**held.alone, "blocks": held.blocks.tokens}
     return Testbed(
         name="text",
+        tokens=model.length,
         losses=lambda w, constants, batch: token_losses(w, constants, batch).mean(-1),
         data=mixture(corpus.train, model.train, seed, "train"),
         evaluation=mixture(corpus.test, model.test, 0, "reported"),

@@ -12,6 +12,7 @@ from stagewise.engine.noise import index_block
 from stagewise.engine.program import Program, flatten
 from stagewise.resume import restore_streams, stream_states
 from stagewise.seeds import generator
+from stagewise.settings import SettingsError
 from stagewise.testbeds.testbed import Testbed
 from stagewise.training.optimizers import OPTIMIZERS, Hyperparameters, Memory
 from stagewise.training.schedule import checkpoint_steps
@@ -60,6 +61,13 @@ class Fleet:
         self._batch = settings[0].batch if testbed.samples else None
         self._streams = [generator(seed, "batch", *key) for key in self._keys]
         self._program = Program(testbed.losses, self.shapes, {}, rows=1)
+        half = training.precision == "bfloat16"
+        if half and self._position.dtype != torch.float32:
+            raise SettingsError(
+                f"precision: bfloat16 is for single-precision models; the weights of "
+                f"{testbed.name} are {self._position.dtype}".replace("torch.", "")
+            )
+        self._trained = Program(testbed.losses, self.shapes, {}, rows=1, half=half)
         self._schedule = set(
             checkpoint_steps(
                 training.steps,
@@ -118,10 +126,10 @@ class Fleet:
             picked = index_block(self._picks, BLOCK, samples, self._batch)
         for inner in range(min(BLOCK, self._training.longest - self.step)):
             if picked is None:
-                loss, gradient = self._program.loss_and_gradient(self._position, self._testbed.data)
+                loss, gradient = self._trained.loss_and_gradient(self._position, self._testbed.data)
             else:
                 batch = {k: v[picked[:, inner]] for k, v in self._testbed.data.items()}
-                loss, gradient = self._program.loss_and_gradient(
+                loss, gradient = self._trained.loss_and_gradient(
                     self._position, batch, shared=False
                 )
             self.step += 1

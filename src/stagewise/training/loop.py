@@ -66,6 +66,14 @@ def train(
     return _points(testbed, index, unflatten(position, fleet.shapes))
 
 
+def tokens_per_step(testbed: Testbed, training: Training) -> int | None:
+    """Tokens that a step of all models sees; None where samples are not sequences of tokens."""
+    if testbed.tokens is None:
+        return None
+    seen = sum(c.batch or testbed.samples or 0 for c in training.configurations)
+    return training.models * seen * testbed.tokens
+
+
 def _joined(parts: list[tuple[pd.DataFrame, Tensor]]) -> tuple[pd.DataFrame, Tensor]:
     index = pd.concat([index for index, _ in parts], ignore_index=True)
     order = index.sort_values(["configuration", "model", "step"], kind="stable").index

@@ -48,6 +48,8 @@ class Training:
     configurations: list[Configuration]
     steps: int
     """Steps of gradient descent."""
+    precision: Literal["full", "bfloat16"] = "full"
+    """Of matrix products, as of samplings. Weights and the optimizer's memory stay whole."""
     models: int = 1
     """Independent initialisations per configuration."""
     linear_checkpoints: int = 1

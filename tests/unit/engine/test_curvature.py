@@ -2,12 +2,17 @@
 
 from typing import Any
 
+import pandas as pd
 import pytest
 import torch
 from torch import Tensor
 
 from stagewise.engine.curvature import hessian_trace, largest_curvature
+from stagewise.engine.posteriors import posteriors
 from stagewise.engine.program import Program
+from stagewise.engine.sampling import Sampling
+from stagewise.samplers import sgld
+from stagewise.testbeds.testbed import Points, Testbed
 
 
 def quadratics(hessians: Tensor) -> Program:
@@ -131,3 +136,29 @@ def test_trace_of_a_diagonal_is_exact() -> None:
     value, error = hessian_trace(quadratics(hessians), position, {}, mask, stream=stream, probes=4)
     assert value.item() == pytest.approx(-1.0, rel=1e-12)
     assert error.item() == pytest.approx(0.0, abs=1e-12)
+
+
+@pytest.mark.parametrize("memory", [1 << 28, 4000, 1])
+def test_posteriors_measure_it_within_their_memory(
+    memory: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All checkpoints at once, some, or one with its data in pieces: the same steps."""
+    monkeypatch.setattr("stagewise.engine.posteriors.PIECE", memory)
+    stream = torch.Generator().manual_seed(0)
+    data = {"x": torch.randn(29, 3, generator=stream, dtype=torch.float64)}
+    weights = {"w": torch.randn(5, 3, generator=stream, dtype=torch.float64)}
+    points = Points(weights, pd.DataFrame({"step": range(5)}))
+
+    def losses(w: Any, constants: Any, batch: Any) -> Tensor:
+        return (batch["x"] @ w["w"]) ** 4
+
+    testbed = Testbed("quartic", losses, data, points=lambda: points)
+    sampling = Sampling(
+        kernel="sgld", n=[10.0], localization=1.0, epsilon="auto", epsilon_unit="curvature",
+        steps=4, burn_in=2, chains=1,
+    )  # fmt: skip
+    found = posteriors(testbed, points, sgld, sampling, seed=0).curvature[:, 0]
+    inner = weights["w"] @ data["x"].T
+    hessians = torch.einsum("rs,si,sj->rij", 12 * inner**2, data["x"], data["x"]) / 29
+    truth = torch.linalg.eigvalsh(hessians).max(1).values
+    torch.testing.assert_close(found, truth, rtol=1e-3, atol=0)

@@ -1,5 +1,6 @@
 """Training: the optimizer is torch's, and a model's path depends on nothing beside it."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,10 @@ from stagewise.engine.noise import index_block
 from stagewise.progress import silent
 from stagewise.resume import SideFile
 from stagewise.seeds import generator
-from stagewise.settings import build
+from stagewise.settings import SettingsError, build
 from stagewise.testbeds.testbed import Points, Testbed
 from stagewise.training.fleet import BLOCK, DivergedTrainingError
-from stagewise.training.loop import train
+from stagewise.training.loop import tokens_per_step, train
 from stagewise.training.schedule import checkpoint_steps
 from stagewise.training.training import Training
 
@@ -162,6 +163,53 @@ def test_target_losses_are_met(descent: dict[str, Any]) -> None:
 def test_divergence_is_named() -> None:
     with pytest.raises(DivergedTrainingError, match=r"configuration 1, model 0.*learning_rate"):
         run({"learning_rate": 0.01}, {"learning_rate": 1e200}, steps=100)
+
+
+def single() -> Testbed:
+    """The network in single precision."""
+    wide = network()
+    assert wide.initial is not None
+    initial = wide.initial
+    return replace(
+        wide,
+        data={name: tensor.float() for name, tensor in wide.data.items()},
+        initial=lambda stream: {name: t.float() for name, t in initial(stream).items()},
+        tokens=7,
+    )
+
+
+def test_half_precision_is_of_products_only() -> None:
+    setting = {"learning_rate": 0.05, "batch": 6}
+    found = {}
+    for precision in ("full", "bfloat16"):
+        settings = {"configurations": [setting], "steps": 40, "precision": precision}
+        found[precision] = train(
+            single(), build(Training, settings, "training"), seed=9, report=silent
+        )
+    whole, half = found["full"], found["bfloat16"]
+    assert half.parameters["V"].dtype == torch.float32
+    moved = (whole.parameters["V"][-1] - whole.parameters["V"][0]).norm()
+    apart = (whole.parameters["V"][-1] - half.parameters["V"][-1]).norm()
+    assert 0 < apart < 0.05 * moved
+    last = {name: tensor[-1] for name, tensor in half.parameters.items()}
+    full = float(losses(last, {}, single().data).mean())
+    assert half.index["loss"].iloc[-1] == pytest.approx(full, rel=1e-6), "reported in full"
+
+
+def test_half_precision_is_not_for_double() -> None:
+    with pytest.raises(SettingsError, match=r"precision: bfloat16 .* network are float64"):
+        run({"learning_rate": 0.05}, precision="bfloat16")
+
+
+def test_tokens_of_a_step() -> None:
+    settings = {
+        "configurations": [{"learning_rate": 0.1, "batch": 6}, {"learning_rate": 0.1}],
+        "steps": 1,
+        "models": 2,
+    }
+    training = build(Training, settings, "training")
+    assert tokens_per_step(single(), training) == 2 * (6 + SAMPLES) * 7
+    assert tokens_per_step(network(), training) is None
 
 
 class Stop(Exception):
