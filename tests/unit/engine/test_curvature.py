@@ -154,7 +154,7 @@ def test_posteriors_measure_it_within_their_memory(
 
     testbed = Testbed("quartic", losses, data, points=lambda: points)
     sampling = Sampling(
-        kernel="sgld", n=[10.0], localization=1.0, epsilon="auto", epsilon_unit="curvature",
+        kernel="sgld", n=[10.0], localization=1.0, epsilon="auto",
         steps=4, burn_in=2, chains=1,
     )  # fmt: skip
     found = posteriors(testbed, points, sgld, sampling, seed=0).curvature[:, 0]
