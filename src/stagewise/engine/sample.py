@@ -18,6 +18,7 @@ from stagewise.engine.locality import locality, tether_rise
 from stagewise.engine.observables import Evaluation, Trace, TraceRows, evaluations
 from stagewise.engine.parts import CACHE
 from stagewise.engine.posteriors import Posteriors, posteriors
+from stagewise.engine.relative import relative
 from stagewise.engine.sampling import Sampling
 from stagewise.progress import Report
 from stagewise.resume import SideFile
@@ -83,6 +84,8 @@ def sample(
     chosen = points.at(places).on(sampling.device)
     if sampling.truth == "own":
         chosen = testbed.with_own_truth(chosen)
+    if sampling.coordinates == "relative":
+        testbed, chosen = relative(testbed, chosen)
     found = posteriors(testbed, chosen, kernel, sampling, seed=seed)
     grid = found.grid
     one = Chains(kernel, found, grid[:1], seed=seed, places=places).cost()

@@ -43,6 +43,9 @@ class Sampling:
     """Chains per checkpoint and n."""
     localization: float
     """gamma, precision of the Gaussian tether to the checkpoint."""
+    coordinates: Literal["weights", "relative"] = "weights"
+    """relative: of every tensor in units of its size (`engine.relative`). Localization, step sizes
+    and distances are then relative to it."""
     epsilon: float | list[float] | Literal["auto"] | None = None
     """Step size, in units of `epsilon_unit`; samplers without a step size have none. A list
     samples with each of them, side by side. auto: AUTO in units of the curvature."""
@@ -104,6 +107,10 @@ class Sampling:
             )
         if self.localization < 0:
             raise ValueError(f"localization: must not be negative, got {self.localization}")
+        if self.coordinates == "relative" and "parameters" in self.record:
+            raise ValueError("record: parameters are recorded as weights, not in relative units")
+        if self.coordinates == "relative" and self.kernel == "deep_linear_gibbs":
+            raise ValueError("coordinates: deep_linear_gibbs knows its posterior as one of weights")
         if self.start == "tether" and self.localization == 0:
             raise ValueError("localization: must be positive to start from the tether")
         self._check_steps()
