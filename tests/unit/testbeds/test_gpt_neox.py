@@ -69,7 +69,8 @@ def test_it_is_the_model_that_transformers_makes_of_the_same_weights(tmp_path: P
     again = testbed.initial(generator(7, "w"))
     assert all(torch.equal(w[name], again[name]) for name in w)
     assert not torch.equal(
-        w["gpt_neox.embed_in.weight"], testbed.initial(generator(8, "w"))["embed_out.weight"]
+        w["gpt_neox.embed_in.weight"],
+        testbed.initial(generator(8, "w"))["gpt_neox.embed_in.weight"],
     )
     settings: dict[str, Any] = {
         "vocab_size": 300, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2,
