@@ -82,7 +82,7 @@ def test_parts_of_a_forward_pass_fit_together() -> None:
     torch.testing.assert_close(whole.logits, attention_only.logits(w, x))
     torch.testing.assert_close(whole.patterns[1].sum(-1), torch.ones(3, 2, 9).double())
     itself = {(0, 1): whole.mixed[0][:, 1]}
-    torch.testing.assert_close(attention_only.forward(w, x, itself).logits, whole.logits)
+    torch.testing.assert_close(attention_only.logits(w, x, itself), whole.logits)
 
 
 @pytest.mark.filterwarnings("error")
@@ -117,7 +117,7 @@ def test_a_head_without_output_weights_is_an_ablated_head() -> None:
     dead = w | {"layer1.out": w["layer1.out"].clone()}
     dead["layer1.out"][0] = 0
     zero = {(1, 0): torch.zeros(4, dtype=torch.float64)}
-    ablated = attention_only.forward(w, x, zero).logits
+    ablated = attention_only.logits(w, x, zero)
     torch.testing.assert_close(attention_only.logits(dead, x), ablated)
 
 

@@ -164,8 +164,8 @@ def _ablations(weights: Weights, held: Held, apart: Mapping[str, Held]) -> dict[
         classes = [name for name in ABLATED if one.of(name).any()]
 
         def losses(instead: Mapping[tuple[int, int], Tensor], one: Held = one) -> Tensor:
-            passed = forward(weights, one.tokens[:, :-1], instead)
-            return cross_entropies(passed.logits, one.tokens[:, 1:])
+            scored = logits(weights, one.tokens[:, :-1], instead)
+            return cross_entropies(scored, one.tokens[:, 1:])
 
         before = losses({})
         for layer, head in _heads(weights):

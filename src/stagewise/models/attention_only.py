@@ -83,10 +83,8 @@ Ablation = Mapping[tuple[int, int], Tensor]
 """(layer, head) -> what it has gathered instead, (size,) everywhere."""
 
 
-def forward(
-    weights: Mapping[str, Tensor], tokens: Tensor, ablated: Ablation | None = None
-) -> Forward:
-    """The model on tokens (sample, place), with what some heads gather replaced.
+def forward(weights: Mapping[str, Tensor], tokens: Tensor) -> Forward:
+    """The model on tokens (sample, place), with what its heads look at and gather.
 
     Each layer adds causal attention of the layer-normed stream to the stream; no multilayer
     perceptrons, no biases but those of the layer norms.
@@ -97,23 +95,25 @@ def forward(
     for layer in range(depth(weights)):
         query, key, value = _projected(weights, layer, stream)
         patterns.append(_attention(query, key, length))
-        mixed = patterns[-1] @ value
-        for (at, head), instead in (ablated or {}).items():
-            if at == layer:
-                mixed[:, head] = instead
-        gathered.append(mixed)
-        stream = stream + _joined(mixed, weights[f"layer{layer}.out"])
+        gathered.append(patterns[-1] @ value)
+        stream = stream + _joined(gathered[-1], weights[f"layer{layer}.out"])
     return Forward(_read(weights, stream), patterns, gathered)
 
 
-def logits(weights: Mapping[str, Tensor], tokens: Tensor) -> Tensor:
-    """Next-token scores (sample, place, vocabulary) of tokens (sample, place).
+def logits(
+    weights: Mapping[str, Tensor], tokens: Tensor, ablated: Ablation | None = None
+) -> Tensor:
+    """Next-token scores (sample, place, vocabulary) of tokens (sample, place), with what some heads
+    gather replaced.
 
-    Those of `forward`, sooner: no attention weights are kept.
+    Without that those of `forward`, sooner: attention weights are not kept.
     """
     stream = weights["embed"][tokens]
     for layer in range(depth(weights)):
         mixed = scaled_dot_product_attention(*_projected(weights, layer, stream), is_causal=True)
+        for (at, head), instead in (ablated or {}).items():
+            if at == layer:
+                mixed[:, head] = instead
         stream = stream + _joined(mixed, weights[f"layer{layer}.out"])
     return _read(weights, stream)
 
