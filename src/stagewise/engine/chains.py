@@ -62,10 +62,9 @@ class Chains:
         `places` are the checkpoints' numbers: a row's random streams hang on its number, its
         component, its n and its chain, so it has the same noise at every step size. `moving` are
         the parameters that these rows sample, by default all. With `compile` the steps run as
-        machine code; `alone` rows are stepped one after another, as those of large models are
-        soonest done. `table` holds the loss of every sample at every checkpoint, (checkpoint,
-        sample), where L_B(w*) is to be looked up. `traces` are where the rows' observables go;
-        `memory` bounds the bytes that evaluating them takes.
+        machine code; `alone` rows are visited one after another (`Program`). `table` holds the loss
+        of every sample at every checkpoint, (checkpoint, sample), where L_B(w*) is to be looked up.
+        `traces` are where observables go; `memory` bounds the bytes that evaluating them takes.
         """
         self._kernel, self._found, self._sampling = kernel, found, found.sampling
         sampling, self._data = found.sampling, found.testbed.data
@@ -75,7 +74,7 @@ class Chains:
         ]
         self._rows = found.rows(grid)
         self._table, self._checkpoints = table, grid[:, :1].to(found.centres.device)
-        self._target, self._program = found.target(self._rows, moving)
+        self._target, self._program = found.target(self._rows, moving, alone=alone)
         self._noises = self._streams(seed, "noise")
         self._picks = self._streams(seed, "batch")
         self.step = 0
@@ -114,6 +113,7 @@ class Chains:
                     self._target.constants,
                     rows=rows,
                     memory=memory,
+                    alone=alone,
                 ),
                 centre,
                 (traces or {}).get(name),

@@ -38,9 +38,13 @@ class Evaluation:
         rows: int,
         memory: int,
         half: bool = False,
+        alone: bool = False,
     ) -> None:
-        """`memory` bounds the bytes that the operations of one piece write."""
-        self._program = Program(observable.losses, shapes, constants, rows=rows, half=half)
+        """`memory` bounds the bytes that the operations of one piece write; `alone` as of
+        `Program`."""
+        self._program = Program(
+            observable.losses, shapes, constants, rows=rows, half=half, alone=alone
+        )
         self._data, self._memory = observable.data, memory
         self._length: int | None = None
 

@@ -96,7 +96,11 @@ class Posteriors:
         ]
 
     def target(
-        self, rows: Mapping[str, Tensor], moving: Collection[str] | None = None
+        self,
+        rows: Mapping[str, Tensor],
+        moving: Collection[str] | None = None,
+        *,
+        alone: bool = False,
     ) -> tuple[Target, Program]:
         """What the rows sample from, and its program: a pure function of `rows`, of which only the
         parameters `moving` are sampled."""
@@ -112,6 +116,7 @@ class Posteriors:
             constants,
             rows=len(fields["centre"]),
             half=self.sampling.precision == "bfloat16",
+            alone=alone,
         )
         target = Target(
             loss_and_gradient=lambda w, batch: program.loss_and_gradient(

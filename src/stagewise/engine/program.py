@@ -30,6 +30,10 @@ def unflatten(position: Tensor, shapes: Shapes) -> dict[str, Tensor]:
     }
 
 
+def _row(tensors: Mapping[str, Tensor], row: int) -> dict[str, Tensor]:
+    return {name: tensor[row] for name, tensor in tensors.items()}
+
+
 def _in_half(losses: Losses) -> Losses:
     def call(
         parameters: Mapping[str, Tensor],
@@ -58,12 +62,14 @@ class Program:
         *,
         rows: int,
         half: bool = False,
+        alone: bool = False,
     ) -> None:
-        """With `half`, products of single-precision matrices are made in bfloat16."""
+        """With `half`, products of single-precision matrices are made in bfloat16. `alone` rows are
+        visited one after another instead of together, as large models are soonest done."""
         self._losses = _in_half(losses) if half else losses
         self._shapes = shapes
         self._constants = {1: dict(constants)}
-        self._rows = rows
+        self._rows, self._alone = rows, alone
         self._mapped = {
             shared: vmap(self._loss, in_dims=(0, 0, None if shared else 0))
             for shared in (True, False)
@@ -87,10 +93,17 @@ class Program:
         self, parameters: dict[str, Tensor], rows: int, batch: Mapping[str, Tensor], shared: bool
     ) -> Tensor:
         constants = self._constants_for(rows)
-        if rows == 1:  # one model needs no mapping, which costs more than a small model
-            one = {name: tensor[0] for name, tensor in parameters.items()}
-            data = dict(batch) if shared else {name: tensor[0] for name, tensor in batch.items()}
-            return self._loss(one, {k: v[0] for k, v in constants.items()}, data)[None]
+        if rows == 1 or self._alone:  # mapping one model costs more than a small model
+            return torch.stack(
+                [
+                    self._loss(
+                        _row(parameters, row),
+                        _row(constants, row),
+                        dict(batch) if shared else _row(batch, row),
+                    )
+                    for row in range(rows)
+                ]
+            )
         with sdpa_kernel(PLAIN):
             return self._mapped[shared](parameters, constants, dict(batch))
 
@@ -140,9 +153,13 @@ class Program:
         """
         constants = self._constants_for(len(position))
         with torch.no_grad():
-            if len(position) == 1:
-                one = {name: tensor[0] for name, tensor in constants.items()}
-                return self._losses(unflatten(position[0], self._shapes), one, batch)[None]
+            if len(position) == 1 or self._alone:
+                return torch.stack(
+                    [
+                        self._losses(unflatten(one, self._shapes), _row(constants, row), batch)
+                        for row, one in enumerate(position)
+                    ]
+                )
             mapped = vmap(self._losses, in_dims=(0, 0, None))
             with sdpa_kernel(PLAIN):
                 return mapped(unflatten(position, self._shapes), constants, dict(batch))

@@ -52,9 +52,10 @@ def expected(
     return torch.stack([loss for loss, _ in found]), torch.stack([g for _, g in found])
 
 
+@pytest.mark.parametrize("alone", [True, False])
 @pytest.mark.parametrize("shared", [True, False])
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 2e-5)])
-def test_against_autograd(shared: bool, dtype: torch.dtype, tolerance: float) -> None:
+def test_against_autograd(shared: bool, dtype: torch.dtype, tolerance: float, alone: bool) -> None:
     """Tolerances are a hundred roundings of sums of a few dozen terms."""
     position, constants = case(dtype)
     lead = () if shared else (ROWS,)
@@ -62,7 +63,7 @@ def test_against_autograd(shared: bool, dtype: torch.dtype, tolerance: float) ->
         "x": normal(*lead, SAMPLES, 3, seed=3, dtype=dtype),
         "y": normal(*lead, SAMPLES, seed=4, dtype=dtype),
     }
-    program = Program(losses, SHAPES, constants, rows=ROWS)
+    program = Program(losses, SHAPES, constants, rows=ROWS, alone=alone)
     own = [batch if shared else {k: v[row] for k, v in batch.items()} for row in range(ROWS)]
     for shift in (0.0, 0.3):
         loss, gradient = program.loss_and_gradient(position + shift, batch, shared=shared)
@@ -72,6 +73,10 @@ def test_against_autograd(shared: bool, dtype: torch.dtype, tolerance: float) ->
         only = program.loss(position + shift, batch, shared=shared)
         torch.testing.assert_close(only, right_loss, rtol=tolerance, atol=tolerance)
         assert loss.dtype == gradient.dtype == dtype
+        if shared:
+            each = program.each(position + shift, batch)
+            assert each.shape == (ROWS, SAMPLES)
+            torch.testing.assert_close(each.mean(1), right_loss, rtol=tolerance, atol=tolerance)
 
 
 def test_one_program_serves_several_batches() -> None:
