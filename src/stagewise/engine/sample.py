@@ -20,6 +20,7 @@ from stagewise.engine.parts import CACHE
 from stagewise.engine.posteriors import Posteriors, posteriors
 from stagewise.engine.relative import relative
 from stagewise.engine.sampling import Sampling
+from stagewise.engine.scrambled import scrambled
 from stagewise.progress import Report
 from stagewise.resume import SideFile
 from stagewise.samplers.target import Kernel
@@ -81,7 +82,7 @@ def sample(
         )
     places = points.places(sampling.checkpoints)
     testbed = testbed.of(sampling.distribution).on(sampling.device)
-    chosen = points.at(places).on(sampling.device)
+    chosen = scrambled(points.at(places), sampling.weights, seed=seed).on(sampling.device)
     if sampling.truth == "own":
         chosen = testbed.with_own_truth(chosen)
     if sampling.coordinates == "relative":

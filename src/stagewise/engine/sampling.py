@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from math import log
 from typing import Any, Literal
 
+from stagewise.engine.scrambled import Weights
 from stagewise.samplers.options import ADAPTIVE
 
 ALL = "all"
@@ -43,6 +44,8 @@ class Sampling:
     """Chains per checkpoint and n."""
     localization: float
     """gamma, precision of the Gaussian tether to the checkpoint."""
+    weights: Weights = "own"
+    """Of the checkpoints; others are a control (`engine.scrambled`)."""
     coordinates: Literal["weights", "relative"] = "weights"
     """relative: of every tensor in units of its size (`engine.relative`). Localization, step sizes
     and distances are then relative to it."""
