@@ -44,14 +44,16 @@ def measure(
 
     A data set is a sequence, whose first n samples are coded for every n: data sets are what is
     independent, and intervals are from resampling them. Slopes are of R_n + (m - 1) log log n on
-    log n, relative to lambda.
+    log n, relative to lambda; "exact" slopes are on -log of the exact prior mass of the truth's
+    cell, of which lambda log n - (m - 1) log log n is the leading part.
 
     settings  data_sets, smallest and largest (log2 n), seed, repeats (of the bootstrap)
     table     one row per model, code and n: mean redundancy with its standard error, its 5 % and
               95 % quantiles, and lambda log n - (m - 1) log log n
     """
     sizes = 2 ** np.arange(settings["smallest"], settings["largest"] + 1)
-    rows, found = [], {}
+    rows: list[dict[str, Any]] = []
+    found: dict[str, Measured] = {}
     excesses, krafts, least = [], [], []
     for name, model in MODELS.items():
         random = np.random.default_rng([settings["seed"], list(MODELS).index(name)])
@@ -77,6 +79,12 @@ def measure(
 def _kraft(model: Model, n: float) -> float:
     """Sum of exp(-length) of all codewords."""
     return float(np.exp(-codebook(model, n)[1]).sum() ** model.copies)
+
+
+def _length_of_truth(model: Model, n: float) -> float:
+    """-log of the exact prior mass of the cell at f = 0."""
+    centres, lengths = codebook(model, n)
+    return float(model.copies * lengths[centres == 0][0])
 
 
 def _rows(name: str, code: str, sizes: Array, values: Array) -> list[dict[str, Any]]:
@@ -133,6 +141,8 @@ def _slopes(
     found[f"code_over_mixture_slope_{name}"] = mean(fitted([log_n], above)[0])
     shuffled = np.random.default_rng([settings["seed"], 1]).permuted(redundancy["two_part"], axis=0)
     found[f"code_shuffled_slope_{name}"] = mean(fitted([log_n], shuffled)[0] / value)
+    truth = np.array([_length_of_truth(model, n) for n in sizes])
+    found[f"code_exact_slope_{name}"] = mean(fitted([truth], redundancy["two_part"])[0] - 1)
     if twice:
         free = fitted([log_n, log_log], redundancy["two_part"])
         found[f"code_free_slope_{name}"] = mean(free[0] / value - 1)

@@ -107,9 +107,10 @@ def two_part_redundancy(model: Model, n: float, means: ArrayLike) -> Array:
     means  (data set, copies), of n samples each; the code of a coordinate is that of `codebook`
     """
     centres, lengths = codebook(model, n)
-    return sum(
-        (_fit(n, centres, mean[:, None]) + lengths).min(1) for mean in _columns(model, means)
-    )
+    total = np.zeros(len(np.asarray(means)))
+    for mean in _columns(model, means):
+        total += (_fit(n, centres, mean[:, None]) + lengths).min(1)
+    return total
 
 
 def regular_redundancy(model: Model, n: float, means: ArrayLike) -> Array:

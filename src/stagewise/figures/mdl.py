@@ -1,0 +1,24 @@
+"""Figure 2: description length and the learning coefficient, in theory and of trained networks."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+
+from stagewise.figures.mdl_code import draw_redundancy, draw_slopes
+from stagewise.figures.style import WIDTH, letter
+
+
+def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
+    """The figure from the tables of the paper's parts.
+
+    Rows: the theorem; deep linear networks on plateaus.
+    """
+    figure = plt.figure(figsize=(WIDTH, 6.6), layout="constrained")
+    rows = figure.add_gridspec(2, 6)
+    axes = [figure.add_subplot(rows[0, :4]), figure.add_subplot(rows[0, 4:])]
+    draw_redundancy(axes[0], tables["code"])
+    draw_slopes(axes[1], tables["code"])
+    letter(axes)
+    return figure
