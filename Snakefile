@@ -27,6 +27,7 @@ wildcard_constraints:
     testbed="|".join(sorted(config["testbeds"])),
     seed=r"\d+",
     sampling="|".join(sorted({name for _, _, name in samplings()})) or "none",
+    compression="|".join(sorted(compressions())) or "none",
     slug="|".join(sorted(PAGES)),
     corpus="|".join(sorted(config.get("corpora", {}))) or "none",
 

@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from stagewise.data.hub import Source
+from stagewise.engine.compressions import Compressions
 from stagewise.engine.sampling import Sampling
 from stagewise.findings.condition import parse_condition
 from stagewise.samplers.options import options
@@ -100,6 +101,8 @@ def _wrong_steps(config: Mapping[str, Any], library: Path) -> Iterator[str]:
             where = f"testbeds.{testbed}.{variant}"
             if "training" in section:
                 yield from _wrong(Training, section["training"], f"{where}.training")
+            for name, compression in section.get("compression", {}).items():
+                yield from _wrong(Compressions, compression, f"{where}.compression.{name}")
             for name, sampling in section.get("sampling", {}).items():
                 yield from _wrong(Sampling, sampling, f"{where}.sampling.{name}")
                 if sampling["kernel"] not in samplers:

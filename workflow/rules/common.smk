@@ -151,6 +151,16 @@ def samplings():
     ]
 
 
+def compressions():
+    """The names that compressions have in the configuration."""
+    return {
+        name
+        for family in config["testbeds"].values()
+        for section in family.values()
+        for name in section.get("compression", {})
+    }
+
+
 def corpus_settings(wildcards):
     """What the documents of a corpus depend on."""
     section = config["corpora"][wildcards.corpus]
@@ -177,6 +187,17 @@ def sampling_settings(wildcards):
         {
             "model": section.get("model", {}),
             "sampling": section["sampling"][wildcards.sampling],
+        }
+    )
+
+
+def compression_settings(wildcards):
+    """What compressed checkpoints depend on beside the checkpoints."""
+    section = variant_of(wildcards)
+    return ordered(
+        {
+            "model": section.get("model", {}),
+            "compression": section["compression"][wildcards.compression],
         }
     )
 
@@ -232,6 +253,8 @@ def most_lines():
             sections += [run, {"model": run["model"], **config["curvature"]}]
             for sampling in variant.get("sampling", {}).values():
                 sections.append({"model": run["model"], "sampling": sampling})
+            for compression in variant.get("compression", {}).values():
+                sections.append({"model": run["model"], "compression": compression})
     return max(len(lines(section)) for section in sections)
 
 

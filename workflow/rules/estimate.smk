@@ -66,6 +66,33 @@ rule curvature:
         "../../scripts/estimate_curvature.py"
 
 
+rule compress:
+    # How far every checkpoint can be compressed: rises of the loss, and critical amounts.
+    input:
+        checkpoints=checkpoints,
+        tokens=tokens,
+        own=own_files_of,
+    output:
+        rises="<results>/{testbed}/{variant}/seed{seed}/{compression}/compression.csv",
+        critical="<results>/{testbed}/{variant}/seed{seed}/{compression}/critical.csv",
+    log:
+        "<logs>/{testbed}/{variant}/seed{seed}/{compression}/compress.log",
+    benchmark:
+        "<logs>/{testbed}/{variant}/seed{seed}/{compression}/compress.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        *code("compress_checkpoints.py", train_modules),
+        *settings(compression_settings),
+        settings=lambda wildcards: Section(compression_settings(wildcards)),
+    script:
+        "../../scripts/compress_checkpoints.py"
+
+
 rule behaviour:
     # What every checkpoint can do: scores of the model and of its components.
     input:

@@ -1,0 +1,126 @@
+"""How far the checkpoints of a run can be compressed: rises of the loss, and critical amounts."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from stagewise.compression.factorization import Factorization
+from stagewise.compression.noise import Noise
+from stagewise.compression.pruning import Pruning
+from stagewise.compression.quantization import Quantization, levels
+from stagewise.compression.scheme import Scheme
+from stagewise.compression.sweep import Sweep, sweep
+from stagewise.compression.tables import critical_table, rise_table
+from stagewise.engine.compressions import DETERMINISTIC, Compressions, Way
+from stagewise.engine.cost import cost
+from stagewise.engine.pieces import piece_length, pieces
+from stagewise.engine.program import Program, flatten
+from stagewise.progress import Report
+from stagewise.testbeds.testbed import Points, Testbed
+
+Losses = Callable[[Mapping[str, Tensor]], Tensor]
+"""Weights (model, ...) -> mean losses (model,)."""
+
+
+def scheme_of(way: Way) -> Scheme:
+    """The scheme that the settings name."""
+    if way.scheme == "quantization":
+        return Quantization(quantile=way.quantile, rows=way.rows)
+    if way.scheme == "noise":
+        return Noise(absolute=way.absolute)
+    return Factorization() if way.scheme == "factorization" else Pruning()
+
+
+def amounts_of(way: Way) -> list[float]:
+    """Its amounts, falling."""
+    if way.least is None:
+        return levels(way.most, way.count)
+    spaced = np.linspace if way.scheme in DETERMINISTIC else np.geomspace
+    return [float(amount) for amount in spaced(way.most, way.least, way.count)]
+
+
+def compress(
+    testbed: Testbed,
+    points: Points,
+    settings: Compressions,
+    *,
+    seed: int,
+    report: Report,
+    memory: int,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Two tables, each with the columns of the index.
+
+    rises     one row per checkpoint, scheme and amount (`compression.tables.rise_table`), up to
+              the amount where the rise passes the largest tolerance
+    critical  one row per checkpoint, scheme and tolerance: the critical amount, the tolerance in
+              nats, and `relative_tolerance`, in the unit of the settings
+
+    Rises are of the mean loss on the data of reported losses, always the same. Draws are those of
+    the seed, the same at every checkpoint and amount. Matrices alone are compressed; coordinates
+    that a mask leaves out stay as they are. `memory` bounds the bytes that the operations of one
+    call write.
+    """
+    places = points.places(settings.checkpoints)
+    unit = 1.0
+    if settings.tolerance_unit == "first":
+        first = points.at(torch.tensor([0]))
+        unit = float(_losses(testbed, first, settings.samples, memory)[0](first.parameters)[0])
+    tolerances = [unit * tolerance for tolerance in settings.tolerances]
+    found: dict[tuple[int, str], Sweep] = {}
+    for count, place in enumerate(places.tolist()):
+        point = points.at(torch.tensor([place]))
+        losses, at_once = _losses(testbed, point, settings.samples, memory)
+        weights = {name: tensor[0] for name, tensor in point.parameters.items()}
+        for name, way in settings.schemes.items():
+            found[place, name] = sweep(
+                scheme_of(way).prepared(weights, draws=way.draws, seed=seed),
+                losses,
+                amounts_of(way),
+                limit=max(tolerances),
+                at_once=at_once,
+            )
+        report(count + 1, "")
+    index = points.index.drop(columns=["checkpoint", "loss"], errors="ignore")
+    rises, critical = rise_table(found), critical_table(found, tolerances)
+    relative = dict(zip(tolerances, settings.tolerances, strict=True))
+    critical["relative_tolerance"] = critical["tolerance"].map(relative)
+    critical["loss"] = [found[key].loss for key in zip(critical.checkpoint, critical.scheme)]
+    return rises.join(index, on="checkpoint"), critical.join(index, on="checkpoint")
+
+
+def _losses(
+    testbed: Testbed, point: Points, samples: int | None, memory: int
+) -> tuple[Losses, int]:
+    """The loss of models with the constants and masks of one checkpoint, and how many it should
+    be given at once."""
+    data = {name: tensor[:samples] for name, tensor in testbed.reported.items()}
+    shapes = {name: tuple(tensor.shape[1:]) for name, tensor in point.parameters.items()}
+    losses = testbed.losses if testbed.divisible else testbed.whole_losses
+    program = Program(losses, shapes, point.constants, rows=1)
+    one = flatten(point.parameters, shapes)
+
+    def written(batch: Mapping[str, Tensor]) -> Tensor:
+        return program.loss(one, batch)
+
+    parts = [(1.0, data)]
+    if testbed.divisible:
+        length = piece_length(written, data, memory)
+        at_once = max(1, length // len(next(iter(data.values()))))
+        parts = pieces(data, length)
+    else:
+        at_once = max(1, memory // max(1, cost(lambda: written(data)).written))
+
+    def mean(models: Mapping[str, Tensor]) -> Tensor:
+        kept = {
+            name: torch.where(point.masks[name], tensor, point.parameters[name])
+            if name in point.masks
+            else tensor
+            for name, tensor in models.items()
+        }
+        position = flatten(kept, shapes)
+        return torch.stack([share * program.loss(position, part) for share, part in parts]).sum(0)
+
+    return mean, at_once
