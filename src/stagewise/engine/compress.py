@@ -87,7 +87,9 @@ def compress(
     rises, critical = rise_table(found), critical_table(found, tolerances)
     relative = dict(zip(tolerances, settings.tolerances, strict=True))
     critical["relative_tolerance"] = critical["tolerance"].map(relative)
-    critical["loss"] = [found[key].loss for key in zip(critical.checkpoint, critical.scheme)]
+    critical["loss"] = [
+        found[key].loss for key in zip(critical.checkpoint, critical.scheme, strict=True)
+    ]
     return rises.join(index, on="checkpoint"), critical.join(index, on="checkpoint")
 
 
