@@ -27,6 +27,8 @@ def sound() -> dict[str, Any]:
     sampling = {"kernel": "sgld", "steps": 10, "burn_in": 2, "chains": 2, "localization": 1.0}
     training = {"configurations": [{"learning_rate": 0.1}], "steps": 10}
     run = {"seeds": [0], "model": {}, "training": training, "sampling": {"main": sampling}}
+    kept = {"scheme": "pruning", "most": 1.0, "least": 0.1}
+    run["compression"] = {"all": {"schemes": {"kept": kept}, "tolerances": [0.1]}}
     ours = yaml.safe_load((ROOT / "config.yaml").read_text())
     return ours | {"papers": {}, "testbeds": {"polynomial": {"some": run}}}
 
@@ -38,6 +40,9 @@ def checked(config: dict[str, Any]) -> None:
 def test_ours_and_the_smallest_are_sound() -> None:
     checked(sound())
     checked(yaml.safe_load((ROOT / "config.yaml").read_text()))
+
+
+COMPRESSION = ["testbeds", "polynomial", "some", "compression", "all"]
 
 
 @pytest.mark.parametrize(
@@ -54,6 +59,10 @@ def test_ours_and_the_smallest_are_sound() -> None:
         (["testbeds", "polynomial", "some", "sampling", "main", "burn_in"], 10, "main.burn_in: "),
         (["testbeds", "polynomial", "some", "sampling", "main", "n"], [9, 9], "main.n: "),
         (["testbeds", "polynomial", "some", "training", "steps"], 0, "training.steps: "),
+        ([*COMPRESSION, "tolerances"], [], "all.tolerances: must not be empty"),
+        ([*COMPRESSION, "tolerence"], [0.1], "all.tolerence: unknown setting; did you mean"),
+        ([*COMPRESSION, "schemes", "kept", "scheme"], "prune", "kept.scheme: 'prune' is not"),
+        ([*COMPRESSION, "schemes", "kept", "draws"], 4, "kept.draws: pruning is the same"),
     ],
 )
 def test_mistakes_are_named(path: list[str], value: Any, message: str) -> None:

@@ -85,6 +85,9 @@ rule compress:
     resources:
         mem_mb=4000,
         runtime=60,
+        gpu=lambda wildcards: int(
+            compression_settings(wildcards)["compression"].get("device") == "cuda"
+        ),
     params:
         *code("compress_checkpoints.py", train_modules),
         *settings(compression_settings),

@@ -19,6 +19,7 @@ from stagewise.engine.cost import cost
 from stagewise.engine.pieces import piece_length, pieces
 from stagewise.engine.program import Program, flatten
 from stagewise.progress import Report
+from stagewise.settings import SettingsError
 from stagewise.testbeds.testbed import Points, Testbed
 
 Losses = Callable[[Mapping[str, Tensor]], Tensor]
@@ -63,15 +64,18 @@ def compress(
     that a mask leaves out stay as they are. `memory` bounds the bytes that the operations of one
     call write.
     """
+    if settings.device == "cuda" and not torch.cuda.is_available():
+        raise SettingsError("device: cuda was asked for and torch finds no CUDA device here")
     places = points.places(settings.checkpoints)
+    testbed = testbed.on(settings.device)
     unit = 1.0
     if settings.tolerance_unit == "first":
-        first = points.at(torch.tensor([0]))
+        first = points.at(torch.tensor([0])).on(settings.device)
         unit = float(_losses(testbed, first, settings.samples, memory)[0](first.parameters)[0])
     tolerances = [unit * tolerance for tolerance in settings.tolerances]
     found: dict[tuple[int, str], Sweep] = {}
     for count, place in enumerate(places.tolist()):
-        point = points.at(torch.tensor([place]))
+        point = points.at(torch.tensor([place])).on(settings.device)
         losses, at_once = _losses(testbed, point, settings.samples, memory)
         weights = {name: tensor[0] for name, tensor in point.parameters.items()}
         for name, way in settings.schemes.items():

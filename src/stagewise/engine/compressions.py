@@ -69,6 +69,8 @@ class Compressions:
     """Of the data of reported losses, the first ones that rises are taken on; by default all."""
     checkpoints: dict[str, Any] = field(default_factory=dict)
     """Column of the index -> value or values; by default all checkpoints."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """Where models are made and evaluated. Noise drawn on a GPU is other noise."""
 
     def __post_init__(self) -> None:
         if not self.schemes:
