@@ -13,7 +13,7 @@ with step(snakemake) as job:  # noqa: F821
     testbed = running.testbed(job)
     points = trajectory.points_of(testbed, job.input.get("checkpoints"))
     settings = build(Compressions, job.settings["compression"], f"compression.{name}")
-    rises, critical = compress(
+    found = compress(
         testbed,
         points,
         settings,
@@ -24,5 +24,6 @@ with step(snakemake) as job:  # noqa: F821
         ),
         memory=job.memory // 4,  # results of operations are counted; what they need is beside it
     )
-    tables.save(job.output.rises, rises)
-    tables.save(job.output.critical, critical)
+    tables.save(job.output.rises, found.rises)
+    tables.save(job.output.critical, found.critical)
+    tables.save(job.output.coded, found.coded)

@@ -67,7 +67,7 @@ rule curvature:
 
 
 rule compress:
-    # How far every checkpoint can be compressed: rises of the loss, and critical amounts.
+    # How far every checkpoint can be compressed: rises of the loss, critical amounts, bytes.
     input:
         checkpoints=checkpoints,
         tokens=tokens,
@@ -75,6 +75,7 @@ rule compress:
     output:
         rises="<results>/{testbed}/{variant}/seed{seed}/{compression}/compression.csv",
         critical="<results>/{testbed}/{variant}/seed{seed}/{compression}/critical.csv",
+        coded="<results>/{testbed}/{variant}/seed{seed}/{compression}/coded.csv",
     log:
         "<logs>/{testbed}/{variant}/seed{seed}/{compression}/compress.log",
     benchmark:

@@ -1,6 +1,7 @@
 """How far the checkpoints of a run can be compressed: rises of the loss, and critical amounts."""
 
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -11,19 +12,29 @@ from stagewise.compression.factorization import Factorization
 from stagewise.compression.noise import Noise
 from stagewise.compression.pruning import Pruning
 from stagewise.compression.quantization import Quantization, levels
-from stagewise.compression.scheme import Scheme
+from stagewise.compression.scheme import Scheme, matrices
 from stagewise.compression.sweep import Sweep, sweep
 from stagewise.compression.tables import critical_table, rise_table
+from stagewise.engine.coded import COLUMNS, coded_rows
 from stagewise.engine.compressions import DETERMINISTIC, Compressions, Way
 from stagewise.engine.cost import cost
 from stagewise.engine.pieces import piece_length, pieces
 from stagewise.engine.program import Program, flatten
+from stagewise.engine.scrambled import scrambled
 from stagewise.progress import Report
 from stagewise.settings import SettingsError
 from stagewise.testbeds.testbed import Points, Testbed
 
 Losses = Callable[[Mapping[str, Tensor]], Tensor]
 """Weights (model, ...) -> mean losses (model,)."""
+
+
+class Compressed(NamedTuple):
+    """What `compress` gives."""
+
+    rises: pd.DataFrame
+    critical: pd.DataFrame
+    coded: pd.DataFrame
 
 
 def scheme_of(way: Way) -> Scheme:
@@ -51,13 +62,14 @@ def compress(
     seed: int,
     report: Report,
     memory: int,
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Two tables, each with the columns of the index.
+) -> Compressed:
+    """Three tables, each with the columns of the index.
 
     rises     one row per checkpoint, scheme and amount (`compression.tables.rise_table`), up to
               the amount where the rise passes the largest tolerance
     critical  one row per checkpoint, scheme and tolerance: the critical amount, the tolerance in
-              nats, and `relative_tolerance`, in the unit of the settings
+              nats, `relative_tolerance`, in the unit of the settings, and `norm` of the matrices
+    coded     one row per checkpoint, quantizer and number of levels to be coded (`coded_rows`)
 
     Rises are of the mean loss on the data of reported losses, always the same. Draws are those of
     the seed, the same at every checkpoint and amount. Matrices alone are compressed; coordinates
@@ -67,6 +79,7 @@ def compress(
     if settings.device == "cuda" and not torch.cuda.is_available():
         raise SettingsError("device: cuda was asked for and torch finds no CUDA device here")
     places = points.places(settings.checkpoints)
+    points = scrambled(points, settings.weights, seed=seed)
     testbed = testbed.on(settings.device)
     unit = 1.0
     if settings.tolerance_unit == "first":
@@ -74,10 +87,13 @@ def compress(
         unit = float(_losses(testbed, first, settings.samples, memory)[0](first.parameters)[0])
     tolerances = [unit * tolerance for tolerance in settings.tolerances]
     found: dict[tuple[int, str], Sweep] = {}
+    norms: dict[int, float] = {}
+    coded = [pd.DataFrame(columns=list(COLUMNS))]
     for count, place in enumerate(places.tolist()):
         point = points.at(torch.tensor([place])).on(settings.device)
         losses, at_once = _losses(testbed, point, settings.samples, memory)
         weights = {name: tensor[0] for name, tensor in point.parameters.items()}
+        norms[place] = float(sum(t.square().sum() for t in matrices(weights).values())) ** 0.5
         for name, way in settings.schemes.items():
             found[place, name] = sweep(
                 scheme_of(way).prepared(weights, draws=way.draws, seed=seed),
@@ -86,6 +102,10 @@ def compress(
                 limit=max(tolerances),
                 at_once=at_once,
             )
+            scheme = scheme_of(way)
+            if settings.coded and isinstance(scheme, Quantization):
+                rows = coded_rows(weights, scheme, settings.coded, losses, seed=seed)
+                coded.append(rows.assign(checkpoint=place, scheme=name))
         report(count + 1, "")
     index = points.index.drop(columns=["checkpoint", "loss"], errors="ignore")
     rises, critical = rise_table(found), critical_table(found, tolerances)
@@ -94,7 +114,13 @@ def compress(
     critical["loss"] = [
         found[key].loss for key in zip(critical.checkpoint, critical.scheme, strict=True)
     ]
-    return rises.join(index, on="checkpoint"), critical.join(index, on="checkpoint")
+    critical["norm"] = critical["checkpoint"].map(norms)
+    return Compressed(
+        *(
+            table.join(index, on="checkpoint")
+            for table in (rises, critical, pd.concat(coded, ignore_index=True))
+        )
+    )
 
 
 def _losses(

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from stagewise.engine.scrambled import Weights
+
 DETERMINISTIC = ("factorization", "pruning")
 """Schemes that give the same every time."""
 
@@ -69,6 +71,10 @@ class Compressions:
     """Of the data of reported losses, the first ones that rises are taken on; by default all."""
     checkpoints: dict[str, Any] = field(default_factory=dict)
     """Column of the index -> value or values; by default all checkpoints."""
+    weights: Weights = "own"
+    """Of the checkpoints; others are a control (`engine.scrambled`)."""
+    coded: list[float] = field(default_factory=list)
+    """Numbers of levels that quantized checkpoints are also written as bytes at."""
     device: Literal["cpu", "cuda"] = "cpu"
     """Where models are made and evaluated. Noise drawn on a GPU is other noise."""
 
@@ -79,3 +85,5 @@ class Compressions:
             raise ValueError(f"tolerances: positive numbers, got {self.tolerances}")
         if self.samples is not None and self.samples < 1:
             raise ValueError(f"samples: must be at least 1, got {self.samples}")
+        if self.coded and not any(w.scheme == "quantization" for w in self.schemes.values()):
+            raise ValueError("coded: bytes are of quantized checkpoints; no scheme is a quantizer")

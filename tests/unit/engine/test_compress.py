@@ -57,7 +57,7 @@ def run(
 
 
 def test_rises_are_those_of_every_model_alone() -> None:
-    rises, _ = run(bed_of(), points(), settings())
+    rises, _, _ = run(bed_of(), points(), settings())
     chosen = rises[(rises.checkpoint == 1) & (rises.scheme == "levels")]
     at = points()
     weights = {name: tensor[1] for name, tensor in at.parameters.items()}
@@ -97,7 +97,7 @@ def test_tolerances_in_losses_of_the_first_checkpoint() -> None:
     first = {k: v[0] for k, v in points().parameters.items()}
     unit = float(losses(first, {"shift": first["b"] + 0.1}, {"x": DATA}).mean())
     chosen = settings(tolerance_unit="first", checkpoints={"step": [10, 20]})
-    _, critical = run(bed_of(), points(), chosen)
+    _, critical, _ = run(bed_of(), points(), chosen)
     assert set(critical.relative_tolerance) == {0.01, 0.1}
     np.testing.assert_allclose(critical.tolerance, unit * critical.relative_tolerance)
 
