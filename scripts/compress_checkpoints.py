@@ -25,5 +25,5 @@ with step(snakemake) as job:  # noqa: F821
         memory=job.memory // 4,  # results of operations are counted; what they need is beside it
     )
     tables.save(job.output.rises, found.rises)
-    tables.save(job.output.critical, found.critical)
+    tables.save(job.output.critical, found.critical.assign(variant=job.wildcards.variant))
     tables.save(job.output.coded, found.coded)

@@ -322,6 +322,11 @@ def of_runs(testbed, variant, file):
     ]
 
 
+def of_variants(testbed, variants, file):
+    """`file` of every seed of every variant, in that order."""
+    return [path for variant in variants for path in of_runs(testbed, variant, file)]
+
+
 def pages():
     """slug -> page of every paper, checked against the schema and against each other."""
     found = {}

@@ -10,7 +10,9 @@ from stagewise.compression.quantization import Quantization, quantized
 
 Losses = Callable[[Mapping[str, Tensor]], Tensor]
 
-COLUMNS = ("checkpoint", "scheme", "amount", "bytes", "entropy_bits", "bits", "loss_rise")
+COLUMNS = (
+    "checkpoint", "scheme", "amount", "bytes", "entropy_bits", "bits", "float_bytes", "loss_rise",
+)  # fmt: skip
 
 
 def coded_rows(
@@ -27,10 +29,12 @@ def coded_rows(
     bytes         of the coded model, with everything that is needed to decode it
     entropy_bits  what no coder of independent weights goes below (`compression.coding`)
     bits          description length that the scheme claims, without a coder
+    float_bytes   of the weights as they are in memory
     loss_rise     of the model that was decoded from the bytes, in nats
     """
     before = float(losses({name: tensor[None] for name, tensor in weights.items()})[0])
     claimed = scheme.prepared(weights, draws=1, seed=seed).bits
+    whole = sum(tensor.numel() * tensor.element_size() for tensor in weights.values())
     rows = []
     for amount in levels:
         model = quantized(weights, amount, scheme)
@@ -43,6 +47,7 @@ def coded_rows(
                 "bytes": len(data),
                 "entropy_bits": entropy_bits(model),
                 "bits": claimed(amount),
+                "float_bytes": whole,
                 "loss_rise": loss - before,
             }
         )

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from stagewise.compression.quantization import Quantization
-from stagewise.engine.compress import amounts_of, compress
+from stagewise.engine.compress import Compressed, amounts_of, compress
 from stagewise.engine.compressions import Compressions, Way
 from stagewise.settings import SettingsError, build
 from stagewise.testbeds.testbed import Points, Testbed
@@ -52,12 +52,12 @@ def settings(**changed: Any) -> Compressions:
 
 def run(
     bed: Testbed, at: Points, chosen: Compressions, memory: int = 10**8
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+) -> Compressed:
     return compress(bed, at, chosen, seed=3, report=lambda done, note: None, memory=memory)
 
 
 def test_rises_are_those_of_every_model_alone() -> None:
-    rises, _, _ = run(bed_of(), points(), settings())
+    rises = run(bed_of(), points(), settings()).rises
     chosen = rises[(rises.checkpoint == 1) & (rises.scheme == "levels")]
     at = points()
     weights = {name: tensor[1] for name, tensor in at.parameters.items()}
@@ -80,8 +80,8 @@ def test_results_do_not_depend_on_memory_nor_on_what_stands_beside() -> None:
     little = run(bed_of(), points(), settings(), memory=1)
     for one, other in zip(whole, little, strict=True):
         pd.testing.assert_frame_equal(one, other, rtol=1e-9)
-    _, alone = run(bed_of(), points(), settings(checkpoints={"step": [20]}))
-    kept = whole[1][whole[1].checkpoint == 2].reset_index(drop=True)
+    alone = run(bed_of(), points(), settings(checkpoints={"step": [20]})).critical
+    kept = whole.critical[whole.critical.checkpoint == 2].reset_index(drop=True)
     pd.testing.assert_frame_equal(alone, kept)
 
 
@@ -97,13 +97,13 @@ def test_tolerances_in_losses_of_the_first_checkpoint() -> None:
     first = {k: v[0] for k, v in points().parameters.items()}
     unit = float(losses(first, {"shift": first["b"] + 0.1}, {"x": DATA}).mean())
     chosen = settings(tolerance_unit="first", checkpoints={"step": [10, 20]})
-    _, critical, _ = run(bed_of(), points(), chosen)
+    critical = run(bed_of(), points(), chosen).critical
     assert set(critical.relative_tolerance) == {0.01, 0.1}
     np.testing.assert_allclose(critical.tolerance, unit * critical.relative_tolerance)
 
 
 def test_the_full_rank_and_all_weights_raise_nothing() -> None:
-    rises, critical = run(bed_of(), points(), settings())
+    rises, critical, _ = run(bed_of(), points(), settings())
     whole = rises[rises.scheme.isin(["ranks", "kept"]) & (rises.amount == 1)]
     assert len(whole) == 6
     np.testing.assert_allclose(whole.loss_rise, 0, atol=1e-12)

@@ -1,3 +1,20 @@
+# Language models of three sizes, and runs that each differ from the first of them in one way.
+SIZES = ("narrow", "middle", "wide")
+RUNS = (
+    "runs_base",
+    "runs_narrow",
+    "runs_wide",
+    "runs_deep",
+    "runs_decay",
+    "runs_noise10",
+    "runs_noise30",
+    "runs_memorised50",
+    "runs_memorised90",
+    "runs_code",
+    "runs_prose",
+)
+
+
 PARTS["mdl"] = {
     "code": {},
     "plateaus": {
@@ -6,6 +23,25 @@ PARTS["mdl"] = {
         "gibbs": of_runs("deep_linear", "staircase", "gibbs/draws.nc"),
         "sgld": of_runs("deep_linear", "staircase", "sgld/draws.nc"),
         "exact": of_runs("deep_linear", "staircase_exact", "gibbs/draws.nc"),
+    },
+    "language": {
+        "critical": of_variants("gpt_neox", SIZES, "matrices/critical.csv"),
+        "fixed": of_variants("gpt_neox", SIZES, "fixed/draws.nc"),
+        "relative": of_variants("gpt_neox", SIZES, "relative/draws.nc"),
+    },
+    "runs": {
+        "critical": of_variants("gpt_neox", RUNS, "matrices/critical.csv"),
+        "fixed": of_variants("gpt_neox", RUNS, "fixed/draws.nc"),
+        "relative": of_variants("gpt_neox", RUNS, "relative/draws.nc"),
+    },
+    "bytes": {"coded": of_variants("gpt_neox", SIZES, "matrices/coded.csv")},
+    "controls": {
+        "critical": of_variants("gpt_neox", SIZES, "matrices/critical.csv"),
+        "fixed": of_variants("gpt_neox", SIZES, "fixed/draws.nc"),
+        "permuted": of_variants("gpt_neox", SIZES, "permuted/draws.nc"),
+        "permuted_critical": of_variants("gpt_neox", SIZES, "permuted/critical.csv"),
+        "gaussian": of_variants("gpt_neox", SIZES, "gaussian/draws.nc"),
+        "gaussian_critical": of_variants("gpt_neox", SIZES, "gaussian/critical.csv"),
     },
 }
 

@@ -21,21 +21,9 @@ PARTS["refined_llc"] = {
         },
     },
     "memory": {
-        "heads": [
-            path
-            for variant in RULES
-            for path in of_runs("synthetic_language", variant, "heads/draws.nc")
-        ],
-        "parts": [
-            path
-            for variant in RULES
-            for path in of_runs("synthetic_language", variant, "parts/draws.nc")
-        ],
-        "behaviour": [
-            path
-            for variant in RULES
-            for path in of_runs("synthetic_language", variant, "behaviour.csv")
-        ],
+        "heads": of_variants("synthetic_language", RULES, "heads/draws.nc"),
+        "parts": of_variants("synthetic_language", RULES, "parts/draws.nc"),
+        "behaviour": of_variants("synthetic_language", RULES, "behaviour.csv"),
     },
     "circuit": {
         "heads": of_runs(*LANGUAGE_MODEL, "heads/draws.nc")[:1],

@@ -1,0 +1,133 @@
+"""Language models along their training: the LLC against how far checkpoints can be compressed."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from stagewise.estimators.partial_correlation import partial_correlation
+from stagewise.findings.mdl_points import PREDICTORS, SAMPLINGS, points
+from stagewise.findings.measured import (
+    Measured,
+    bootstrap,
+    doubtful,
+    exact,
+    not_stationary,
+    rank_correlation,
+)
+from stagewise.settings import build
+
+ESTIMATES = SAMPLINGS
+"""Inputs that are LLC tables of draws."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where claims are judged, and how uncertainty is found."""
+
+    tolerance: float
+    """Rise of the loss, in nats, of all statistics that do not name another."""
+    vocabulary: int
+    """Of the corpus; a model that knows nothing has the loss log vocabulary."""
+    repeats: int
+    """Of the bootstrap over checkpoints."""
+
+
+def measure(
+    inputs: Mapping[str, list[pd.DataFrame]], settings: Mapping[str, Any]
+) -> tuple[pd.DataFrame, dict[str, Measured]]:
+    """Runs of several sizes, each compared with itself along its training.
+
+    inputs   those of `findings.mdl_points.points`, one run per size
+    table    that table
+    returns  statistics, each the mean over runs, intervals by resampling checkpoints:
+               <predictor>_<scheme>          Spearman with the critical amount; with _tight and
+                                             _loose at the smallest and largest tolerance
+               <sampling>_<scheme>_r2        square of Pearson's correlation, and the same suffixes
+               <sampling>_<scheme>_partial   Pearson's partial correlation given log step
+               <sampling>_growth             Spearman of the LLC with the step
+               <sampling>_rise               largest mean rise of the loss along the chains
+               <sampling>_saturation         largest share of the way from the checkpoint's loss to
+                                             that of ignorance, log of the vocabulary, that is made
+               <sampling>_tether_ratio       mean of the LLC over n beta Tr H / (2 gamma)
+               <sampling>_tether_share       mean of |w - w*|^2 over d / gamma
+               <sampling>_least              smallest LLC
+    """
+    wanted = build(Settings, settings, "papers.mdl.language")
+    table = points(inputs)
+    tolerances = sorted(table["tolerance"].unique())
+    suffixes = {"": wanted.tolerance, "_tight": tolerances[0], "_loose": tolerances[-1]}
+    found: dict[str, Measured] = {}
+    for suffix, tolerance in suffixes.items():
+        near = table[np.isclose(table["tolerance"], tolerance)]
+        for scheme, part in near.groupby("scheme"):
+            for predictor in PREDICTORS:
+                name = f"{predictor}_{scheme}"
+                found[f"{name}{suffix}"] = _over_runs(part, _spearman(predictor), wanted)
+            for sampling in SAMPLINGS:
+                name = f"{sampling}_{scheme}"
+                found[f"{name}_r2{suffix}"] = _over_runs(part, _r2(sampling), wanted)
+                found[f"{name}_partial{suffix}"] = _over_runs(part, _partial(sampling), wanted)
+    for sampling in SAMPLINGS:
+        doubt = not_stationary(_once(table)[f"rhat_{sampling}"])
+        for name in [name for name in found if name.startswith(f"{sampling}_")]:
+            found[name] = doubtful(found[name], found[name].doubt or doubt)
+        found |= _gates(_once(table), sampling, wanted)
+    return table, found
+
+
+def _once(table: pd.DataFrame) -> pd.DataFrame:
+    """One row per checkpoint."""
+    return table.drop_duplicates(["run", "model", "step"])
+
+
+Statistic = Callable[[pd.DataFrame], float]
+
+
+def _spearman(predictor: str) -> Statistic:
+    return lambda run: rank_correlation(run[predictor].to_numpy(), run["amount"].to_numpy())
+
+
+def _r2(predictor: str) -> Statistic:
+    return lambda run: float(np.corrcoef(run[predictor], run["amount"])[0, 1] ** 2)
+
+
+def _partial(predictor: str) -> Statistic:
+    return lambda run: partial_correlation(run[predictor], run["amount"], run["log_step"])
+
+
+def _over_runs(table: pd.DataFrame, statistic: Statistic, wanted: Settings) -> Measured:
+    """Mean over runs, its interval from resampling the checkpoints of each; in doubt where a
+    critical amount of a checkpoint lies beyond the grid."""
+    known = table.dropna(subset=["amount"])
+    runs = [run.sort_values("step") for _, run in known.groupby("run")]
+    fewest = min(map(len, runs))
+
+    def of(chosen: Any) -> float:
+        # the same share of the way along every run
+        return float(np.mean([statistic(run.iloc[chosen * len(run) // fewest]) for run in runs]))
+
+    whole = float(np.mean([statistic(run) for run in runs]))
+    resampled = bootstrap(of, fewest, seed=0, repeats=wanted.repeats)
+    lost = len(table) - len(known)
+    doubt = "" if fewest >= 10 else f"a run has only {fewest} checkpoints with a critical amount"
+    if lost > len(table) // 4:
+        doubt = f"{lost} of {len(table)} critical amounts lie beyond the grid"
+    return Measured(whole, resampled.low, resampled.high, n=len(known), doubt=doubt)
+
+
+def _gates(table: pd.DataFrame, sampling: str, wanted: Settings) -> dict[str, Measured]:
+    rise, count = table[f"loss_rise_{sampling}"], len(table)
+    room = np.log(wanted.vocabulary) + table["minus_loss"]
+    return {
+        f"{sampling}_growth": _over_runs(
+            table.assign(amount=table["step"]), _spearman(sampling), wanted
+        ),
+        f"{sampling}_rise": exact(rise.max(), count),
+        f"{sampling}_saturation": exact((rise / room).max(), count),
+        f"{sampling}_tether_ratio": exact(table[f"tether_ratio_{sampling}"].mean(), count),
+        f"{sampling}_tether_share": exact(table[f"tether_share_{sampling}"].mean(), count),
+        f"{sampling}_least": exact(table[sampling].min(), count),
+    }

@@ -1,0 +1,60 @@
+"""Checkpoints with what might say how far they can be compressed, and how far they can."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from stagewise.settings import SettingsError
+
+SAMPLINGS = ("fixed", "relative")
+"""Inputs that are LLC tables: with one localization for all weights, and with one relative to the
+size of every tensor."""
+KEY = ["run", "model", "step", "kind"]
+"""Columns that tell checkpoints apart."""
+RIVALS = ("norm", "trace", "relative_trace", "minus_loss", "log_step")
+"""Predictors of a critical amount other than the LLC."""
+PREDICTORS = (*SAMPLINGS, *RIVALS)
+GATES = ("loss_rise", "tether_share", "tether_ratio", "rhat", "standard_error")
+"""Columns of an LLC table that say whether the chains saw the model."""
+
+
+def points(inputs: Mapping[str, list[pd.DataFrame]]) -> pd.DataFrame:
+    """One row per checkpoint, scheme and tolerance.
+
+    inputs   critical, and LLC tables for each of SAMPLINGS, of the same runs in the same order
+    returns  KEY with `run` the number of the run in that order and its `variant`; scheme,
+             tolerance, amount (the critical one: the larger, the less can be left out), censored,
+             and the predictors:
+               fixed, relative   LLC, each with GATES as <gate>_<sampling>
+               norm              of the matrices
+               trace             of the Hessian, from the rise of the loss under the tether alone
+               relative_trace    the same in units of the tensors' sizes
+               minus_loss        of the checkpoint, on the data that are compressed on
+               log_step
+    """
+    parts = []
+    for run, critical in enumerate(inputs["critical"]):
+        found = critical.assign(run=run)
+        for sampling in SAMPLINGS:
+            table = _estimates(inputs[sampling][run], sampling).assign(run=run)
+            both = found.merge(table, on=KEY, validate="many_to_one")
+            if len(both) < len(found):
+                raise SettingsError(
+                    f"mdl: run {run} was compressed at checkpoints that `{sampling}` did not "
+                    f"sample; give both the same `checkpoints`"
+                )
+            found = both
+        parts.append(found)
+    whole = pd.concat(parts, ignore_index=True)
+    return whole.assign(minus_loss=-whole["loss"], log_step=np.log(whole["step"]))
+
+
+def _estimates(llc: pd.DataFrame, sampling: str) -> pd.DataFrame:
+    trace = "trace" if sampling == "fixed" else "relative_trace"
+    found = llc[[*KEY[1:]]].copy()
+    found[sampling] = llc["lambda_hat"]
+    found[trace] = 2 * llc["localization"] * llc["tether_rise"]
+    for gate in GATES:
+        found[f"{gate}_{sampling}"] = llc[gate]
+    return found
