@@ -29,6 +29,20 @@ STEPS = 16
 """Steps of the scale of shares to a factor of two. Shares are right within 2.2 %, which costs
 about 1e-4 bits a number."""
 
+_LAYER = (
+    "input_layernorm", "post_attention_layernorm", "attention.query_key_value", "attention.dense",
+    "mlp.dense_h_to_4h", "mlp.dense_4h_to_h",
+)  # fmt: skip
+NAMES = ",".join(
+    [f'["gpt_neox.layers.{layer}.{part}.weight"' for layer in (2, 1, 0) for part in _LAYER]
+    + [f'["gpt_neox.layers.{layer}.{part}.bias"' for layer in (2, 1, 0) for part in _LAYER]
+    + ['["gpt_neox.embed_in.weight"', '["gpt_neox.final_layer_norm.weight"']
+    + ['["gpt_neox.final_layer_norm.bias"', '["embed_out.weight"']
+    + [',1,"float32",[512,64],"float32",[1,1]]', ',1,"float32",[256,64],"float32",[1,1]]']
+).encode()
+"""What a header is expected to hold, so that in a small model names take little. Any others do as
+well, and take more."""
+
 Codes = NDArray[np.uint8]
 """(level,): the logarithm of its share; 0 for a level that does not occur."""
 
@@ -62,7 +76,8 @@ def encoded(model: Quantized) -> bytes:
     vectors = [[name, _kind(t.dtype), list(t.shape)] for name, t in model.vectors.items()]
     plain += b"".join(_bytes(tensor) for tensor in model.vectors.values())
     names = json.dumps([described, vectors], separators=(",", ":")).encode()
-    header = zlib.compress(LENGTH.pack(len(names)) + names + shares, 9)
+    packer = zlib.compressobj(9, zdict=NAMES)
+    header = packer.compress(LENGTH.pack(len(names)) + names + shares) + packer.flush()
     words = np.asarray(coder.get_compressed(), dtype=np.uint32)
     body = LENGTH.pack(len(words)) + words.tobytes() + LENGTH.pack(len(header)) + header + plain
     return START.pack(MAGIC, zlib.crc32(body)) + body
@@ -81,7 +96,7 @@ def decoded(data: bytes) -> Quantized:
         raise ValueError("coded weights: the bytes are damaged or cut off")
     coded, rest = _cut(body, 4)
     packed, rest = _cut(rest, 1)
-    names, shares = _cut(zlib.decompress(packed), 1)
+    names, shares = _cut(zlib.decompressobj(zdict=NAMES).decompress(packed), 1)
     described, vectors = json.loads(names)
     left = np.frombuffer(shares, dtype=np.uint8)
     coder = constriction.stream.queue.RangeDecoder(np.frombuffer(coded, dtype=np.uint32))

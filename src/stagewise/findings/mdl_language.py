@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from stagewise.estimators.partial_correlation import partial_correlation
-from stagewise.findings.mdl_points import PREDICTORS, SAMPLINGS, points
+from stagewise.findings.mdl_points import PREDICTORS, SAMPLINGS, points, with_correlations
 from stagewise.findings.measured import (
     Measured,
     bootstrap,
@@ -41,7 +41,7 @@ def measure(
     """Runs of several sizes, each compared with itself along its training.
 
     inputs   those of `findings.mdl_points.points`, one run per size
-    table    that table
+    table    that table, and below it Spearman's correlations by predictor and scheme
     returns  statistics, each the mean over runs, intervals by resampling checkpoints:
                <predictor>_<scheme>          Spearman with the critical amount; with _tight and
                                              _loose at the smallest and largest tolerance
@@ -60,12 +60,15 @@ def measure(
     tolerances = sorted(table["tolerance"].unique())
     suffixes = {"": wanted.tolerance, "_tight": tolerances[0], "_loose": tolerances[-1]}
     found: dict[str, Measured] = {}
+    drawn: dict[tuple[str, ...], Measured] = {}
     for suffix, tolerance in suffixes.items():
         near = table[np.isclose(table["tolerance"], tolerance)]
         for scheme, part in near.groupby("scheme"):
             for predictor in PREDICTORS:
-                name = f"{predictor}_{scheme}"
-                found[f"{name}{suffix}"] = _over_runs(part, _spearman(predictor), wanted)
+                one = _over_runs(part, _spearman(predictor), wanted)
+                found[f"{predictor}_{scheme}{suffix}"] = one
+                if not suffix:
+                    drawn[predictor, str(scheme)] = one
             for sampling in SAMPLINGS:
                 name = f"{sampling}_{scheme}"
                 found[f"{name}_r2{suffix}"] = _over_runs(part, _r2(sampling), wanted)
@@ -75,7 +78,7 @@ def measure(
         for name in [name for name in found if name.startswith(f"{sampling}_")]:
             found[name] = doubtful(found[name], found[name].doubt or doubt)
         found |= _gates(_once(table), sampling, wanted)
-    return table, found
+    return with_correlations(table, drawn, ("predictor", "scheme")), found
 
 
 def _once(table: pd.DataFrame) -> pd.DataFrame:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from stagewise.findings.measured import Measured
 from stagewise.settings import SettingsError
 
 SAMPLINGS = ("fixed", "relative")
@@ -58,3 +59,18 @@ def _estimates(llc: pd.DataFrame, sampling: str) -> pd.DataFrame:
     for gate in GATES:
         found[f"{gate}_{sampling}"] = llc[gate]
     return found
+
+
+def with_correlations(
+    table: pd.DataFrame, correlations: Mapping[tuple[str, ...], Measured], names: tuple[str, ...]
+) -> pd.DataFrame:
+    """The table with `row` "point", and below it one row per correlation, `row` "correlation", with
+    its value, low, high and, in the columns `names`, what it is of."""
+    below = pd.DataFrame(
+        [
+            {"row": "correlation", **dict(zip(names, key, strict=True))}
+            | {"value": found.value, "low": found.low, "high": found.high}
+            for key, found in correlations.items()
+        ]
+    )
+    return pd.concat([table.assign(row="point"), below], ignore_index=True)

@@ -9,7 +9,13 @@ import numpy as np
 import pandas as pd
 
 from stagewise.estimators.partial_correlation import partial_correlation
-from stagewise.findings.mdl_points import PREDICTORS, RIVALS, SAMPLINGS, points
+from stagewise.findings.mdl_points import (
+    PREDICTORS,
+    RIVALS,
+    SAMPLINGS,
+    points,
+    with_correlations,
+)
 from stagewise.findings.measured import (
     Measured,
     bootstrap,
@@ -45,7 +51,8 @@ def measure(
     """Runs that differ in size, seed, weight decay or data, at equal step and at equal loss.
 
     inputs   those of `findings.mdl_points.points`, one table per kind of runs and seed
-    table    that table, with `place`: step or loss
+    table    that table, with `place`: step or loss, and below it Spearman's correlations by place,
+             predictor and scheme
     returns  statistics over all runs, their intervals by resampling kinds of runs, each with all
              its runs, since runs of one kind are much alike; <place> is step or loss:
                <place>_<predictor>_<scheme>         Spearman with the critical amount; of
@@ -65,6 +72,7 @@ def measure(
     tolerances = sorted(table["tolerance"].unique())
     suffixes = {"": wanted.tolerance, "_tight": tolerances[0], "_loose": tolerances[-1]}
     found: dict[str, Measured] = {}
+    drawn: dict[tuple[str, ...], Measured] = {}
     for place, (suffix, tolerance) in product(PLACES, suffixes.items()):
         at = table[(table["place"] == place) & np.isclose(table["tolerance"], tolerance)]
         for scheme, part in at.groupby("scheme"):
@@ -72,9 +80,10 @@ def measure(
                 continue
             for predictor in PREDICTORS:
                 if predictor != CONSTANT[place]:
-                    found[f"{place}_{predictor}_{scheme}{suffix}"] = _over_kinds(
-                        part, _spearman(predictor), wanted
-                    )
+                    one = _over_kinds(part, _spearman(predictor), wanted)
+                    found[f"{place}_{predictor}_{scheme}{suffix}"] = one
+                    if not suffix:
+                        drawn[place, predictor, str(scheme)] = one
     for place in PLACES:
         at = table[(table["place"] == place) & np.isclose(table["tolerance"], wanted.tolerance)]
         part = at[at["scheme"] == "quantization"]
@@ -90,7 +99,7 @@ def measure(
                 found[name] = doubtful(found[name], found[name].doubt or doubt)
         found[f"{place}_shuffled"] = _shuffled(part, wanted)
         found[f"{place}_runs"] = exact(len(part), part["variant"].nunique())
-    return table, found
+    return with_correlations(table, drawn, ("place", "predictor", "scheme")), found
 
 
 Statistic = Callable[[pd.DataFrame], float]

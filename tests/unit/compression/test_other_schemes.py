@@ -34,7 +34,7 @@ def test_no_other_matrix_of_the_rank_is_nearer() -> None:
     w = normal(8, 6)
     best = Factorization().prepared({"w": w}, draws=1, seed=0).models([0.3], [0])["w"][0]
     left, right = normal(8, 2, seed=1), normal(2, 6, seed=2)
-    for _ in range(50):  # alternating least squares from elsewhere
+    for _ in range(2000):  # alternating least squares from elsewhere
         right = torch.linalg.lstsq(left, w).solution
         left = torch.linalg.lstsq(right.T, w.T).solution.T
         assert (left @ right - w).norm() >= (best - w).norm() - 1e-12
