@@ -44,7 +44,7 @@ def draw_levels(axis: Axes, table: pd.DataFrame, sampling: str, *, label: str) -
                 alpha=1 if chosen else 0.35,
                 label=rows["variant"].iloc[0] if chosen else None,
             )
-            if chosen:
+            if chosen and len(known) > 2:
                 line = np.polyfit(known[sampling], known["amount"], 1)
                 ends = np.array([known[sampling].min(), known[sampling].max()])
                 axis.plot(ends, np.polyval(line, ends), color=colour, linewidth=0.7)

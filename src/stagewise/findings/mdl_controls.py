@@ -52,7 +52,7 @@ def measure(
         ]
         found[f"controls_{control}_llc"] = exact(part["lambda_hat"].max(), len(part))
         found[f"controls_{control}_levels"] = exact(part["amount"].min(), len(part))
-        found[f"controls_{control}_off"] = exact(min(off), len(part))
+        found[f"controls_{control}_off"] = exact(float(np.min(off)), len(part))
     return table, found
 
 
@@ -67,6 +67,8 @@ def _line(llc: pd.DataFrame, critical: pd.DataFrame, tolerance: float) -> tuple[
     run, at one tolerance."""
     both = _both(llc, critical).dropna(subset=["amount"])
     both = both[np.isclose(both["tolerance"], tolerance)]
+    if len(both) < 4:
+        return float("nan"), float("nan"), float("nan")
     slope, intercept = np.polyfit(both["amount"], both["lambda_hat"], 1)
     left = both["lambda_hat"] - slope * both["amount"] - intercept
     return float(slope), float(intercept), float(np.sqrt(np.square(left).sum() / (len(both) - 2)))

@@ -21,12 +21,16 @@ from stagewise.settings import build
 
 ESTIMATES = SAMPLINGS
 """Inputs that are LLC tables of draws."""
+FEWEST, ENOUGH = 4, 10
+"""Checkpoints of a run that a correlation needs to be a number, and to decide a claim."""
 
 
 @dataclass(frozen=True)
 class Settings:
     """Where claims are judged, and how uncertainty is found."""
 
+    variants: list[str]
+    """Of gpt_neox: the runs."""
     tolerance: float
     """Rise of the loss, in nats, of all statistics that do not name another."""
     vocabulary: int
@@ -102,11 +106,14 @@ def _partial(predictor: str) -> Statistic:
 
 
 def _over_runs(table: pd.DataFrame, statistic: Statistic, wanted: Settings) -> Measured:
-    """Mean over runs, its interval from resampling the checkpoints of each; in doubt where a
-    critical amount of a checkpoint lies beyond the grid."""
+    """Mean over runs, its interval from resampling the checkpoints of each. Checkpoints of which
+    the critical amount lies beyond the grid are left out; in doubt where few remain."""
     known = table.dropna(subset=["amount"])
     runs = [run.sort_values("step") for _, run in known.groupby("run")]
-    fewest = min(map(len, runs))
+    fewest = min(map(len, runs), default=0)
+    if fewest < FEWEST or len(runs) < table["run"].nunique():
+        doubt = f"a run has fewer than {FEWEST} checkpoints with a critical amount on the grid"
+        return Measured(np.nan, np.nan, np.nan, n=len(known), doubt=doubt)
 
     def of(chosen: Any) -> float:
         # the same share of the way along every run
@@ -114,10 +121,7 @@ def _over_runs(table: pd.DataFrame, statistic: Statistic, wanted: Settings) -> M
 
     whole = float(np.mean([statistic(run) for run in runs]))
     resampled = bootstrap(of, fewest, seed=0, repeats=wanted.repeats)
-    lost = len(table) - len(known)
-    doubt = "" if fewest >= 10 else f"a run has only {fewest} checkpoints with a critical amount"
-    if lost > len(table) // 4:
-        doubt = f"{lost} of {len(table)} critical amounts lie beyond the grid"
+    doubt = "" if fewest >= ENOUGH else f"a run has only {fewest} checkpoints with a critical amount"
     return Measured(whole, resampled.low, resampled.high, n=len(known), doubt=doubt)
 
 

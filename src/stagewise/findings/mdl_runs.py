@@ -29,6 +29,9 @@ from stagewise.settings import build
 ESTIMATES = SAMPLINGS
 """Inputs that are LLC tables of draws."""
 
+FEWEST = 4
+"""Kinds of runs that a correlation needs."""
+
 PLACES = {"step": "scheduled", "loss": "target"}
 """What runs have in common where they are compared -> kind of those checkpoints."""
 CONSTANT = {"step": "log_step", "loss": "minus_loss"}
@@ -39,6 +42,8 @@ CONSTANT = {"step": "log_step", "loss": "minus_loss"}
 class Settings:
     """Where claims are judged, and how uncertainty is found."""
 
+    variants: list[str]
+    """Of gpt_neox: the kinds of runs."""
     tolerance: float
     """Rise of the loss, in nats, of all statistics that do not name another."""
     repeats: int
@@ -123,6 +128,9 @@ def _over_kinds(table: pd.DataFrame, statistic: Statistic, wanted: Settings) -> 
     """The statistic of all runs, and its interval from resampling their kinds."""
     known = table.dropna(subset=["amount"])
     kinds = [runs for _, runs in known.groupby("variant")]
+    if len(kinds) < FEWEST:
+        doubt = f"fewer than {FEWEST} kinds of runs have a critical amount on the grid"
+        return Measured(np.nan, np.nan, np.nan, n=len(kinds), doubt=doubt)
     found = bootstrap(
         lambda chosen: statistic(pd.concat([kinds[kind] for kind in chosen])),
         len(kinds),

@@ -1,19 +1,7 @@
-# Language models of three sizes, and runs that each differ from the first of them in one way.
-SIZES = ("narrow", "middle", "wide")
-RUNS = (
-    "runs_base",
-    "runs_narrow",
-    "runs_wide",
-    "runs_deep",
-    "runs_decay",
-    "runs_noise10",
-    "runs_noise30",
-    "runs_memorised50",
-    "runs_memorised90",
-    "runs_code",
-    "runs_prose",
-)
-
+# Language models of several sizes, and runs that each differ from the first kind in one way.
+SIZES = config["papers"]["mdl"]["language"]["variants"]
+SCRAMBLED = config["papers"]["mdl"]["controls"]["variants"]
+RUNS = config["papers"]["mdl"]["runs"]["variants"]
 
 PARTS["mdl"] = {
     "code": {},
@@ -36,12 +24,12 @@ PARTS["mdl"] = {
     },
     "bytes": {"coded": of_variants("gpt_neox", SIZES, "matrices/coded.csv")},
     "controls": {
-        "critical": of_variants("gpt_neox", SIZES, "matrices/critical.csv"),
-        "fixed": of_variants("gpt_neox", SIZES, "fixed/draws.nc"),
-        "permuted": of_variants("gpt_neox", SIZES, "permuted/draws.nc"),
-        "permuted_critical": of_variants("gpt_neox", SIZES, "permuted/critical.csv"),
-        "gaussian": of_variants("gpt_neox", SIZES, "gaussian/draws.nc"),
-        "gaussian_critical": of_variants("gpt_neox", SIZES, "gaussian/critical.csv"),
+        "critical": of_variants("gpt_neox", SCRAMBLED, "matrices/critical.csv"),
+        "fixed": of_variants("gpt_neox", SCRAMBLED, "fixed/draws.nc"),
+        "permuted": of_variants("gpt_neox", SCRAMBLED, "permuted/draws.nc"),
+        "permuted_critical": of_variants("gpt_neox", SCRAMBLED, "permuted/critical.csv"),
+        "gaussian": of_variants("gpt_neox", SCRAMBLED, "gaussian/draws.nc"),
+        "gaussian_critical": of_variants("gpt_neox", SCRAMBLED, "gaussian/critical.csv"),
     },
 }
 
