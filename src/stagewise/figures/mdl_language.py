@@ -61,9 +61,7 @@ def draw_correlations(axis: Axes, table: pd.DataFrame) -> None:
     axis.imshow(values, cmap="RdBu_r", vmin=-1, vmax=1, aspect="auto")
     for (row, column), value in np.ndenumerate(values.to_numpy()):
         colour = "white" if abs(value) > 0.6 else "black"
-        axis.text(
-            column, row, f"{value:.2f}", ha="center", va="center", fontsize=6, color=colour
-        )
+        axis.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=6, color=colour)
     axis.set_xticks(range(len(SCHEMES)), list(SCHEMES.values()), rotation=20)
     axis.set_yticks(range(len(LABELS)), list(LABELS.values()))
     axis.set_title("Along training: rank correlations")

@@ -57,7 +57,7 @@ def measure(
 
 
 def _both(llc: pd.DataFrame, critical: pd.DataFrame) -> pd.DataFrame:
-    """Estimates beside the critical levels of quantization, one row per checkpoint and tolerance."""
+    """Estimates beside critical levels, one row per checkpoint and tolerance."""
     levels = critical[critical["scheme"] == "quantization"]
     return levels[["step", "tolerance", "amount"]].merge(llc[["step", "lambda_hat"]], on="step")
 

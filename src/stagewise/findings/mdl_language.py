@@ -1,17 +1,23 @@
 """Language models along their training: the LLC against how far checkpoints can be compressed."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from stagewise.estimators.partial_correlation import partial_correlation
-from stagewise.findings.mdl_points import PREDICTORS, SAMPLINGS, points, with_correlations
+from stagewise.findings.mdl_points import (
+    PREDICTORS,
+    SAMPLINGS,
+    points,
+    resampled,
+    undefined,
+    with_correlations,
+)
 from stagewise.findings.measured import (
     Measured,
-    bootstrap,
     doubtful,
     exact,
     not_stationary,
@@ -98,7 +104,7 @@ def _spearman(predictor: str) -> Statistic:
 
 
 def _r2(predictor: str) -> Statistic:
-    return lambda run: float(np.corrcoef(run[predictor], run["amount"])[0, 1] ** 2)
+    return lambda run: partial_correlation(run[predictor], run["amount"], np.ones(len(run))) ** 2
 
 
 def _partial(predictor: str) -> Statistic:
@@ -113,16 +119,16 @@ def _over_runs(table: pd.DataFrame, statistic: Statistic, wanted: Settings) -> M
     fewest = min(map(len, runs), default=0)
     if fewest < FEWEST or len(runs) < table["run"].nunique():
         doubt = f"a run has fewer than {FEWEST} checkpoints with a critical amount on the grid"
-        return Measured(np.nan, np.nan, np.nan, n=len(known), doubt=doubt)
+        return undefined(doubt)
 
     def of(chosen: Any) -> float:
         # the same share of the way along every run
         return float(np.mean([statistic(run.iloc[chosen * len(run) // fewest]) for run in runs]))
 
-    whole = float(np.mean([statistic(run) for run in runs]))
-    resampled = bootstrap(of, fewest, seed=0, repeats=wanted.repeats)
-    doubt = "" if fewest >= ENOUGH else f"a run has only {fewest} checkpoints with a critical amount"
-    return Measured(whole, resampled.low, resampled.high, n=len(known), doubt=doubt)
+    found = resampled(of, fewest, repeats=wanted.repeats)
+    if fewest < ENOUGH and not found.doubt:
+        found = doubtful(found, f"a run has only {fewest} checkpoints with a critical amount")
+    return replace(found, value=float(np.mean([statistic(run) for run in runs])), n=len(known))
 
 
 def _gates(table: pd.DataFrame, sampling: str, wanted: Settings) -> dict[str, Measured]:

@@ -37,17 +37,17 @@ def measure(
              scheme and tolerance; kind "exact", "gibbs", "sgld": estimates with their plateau
     """
     joined = {name: pd.concat(tables, ignore_index=True) for name, tables in inputs.items()}
-    levels = joined["exact"].set_index(["seed", "rank"]).sort_index()
+    levels = {seed: at.set_index("rank") for seed, at in joined["exact"].groupby("seed")}
     checkpoints = pd.concat(
         [
-            with_plateaus(run, levels.loc[seed].remaining_loss)
-            for (seed, _), run in joined["curvature"].groupby(RUN)
+            with_plateaus(run, levels[run["seed"].iloc[0]]["remaining_loss"])
+            for _, run in joined["curvature"].groupby(RUN)
         ],
         ignore_index=True,
     )
     plateaus = checkpoints.dropna(subset=["rank"])
     plateaus = plateaus[plateaus["rank"] > 0].copy()
-    coefficients = levels.aoyagi.groupby("rank").first()
+    coefficients = joined["exact"].groupby("rank")["aoyagi"].first()
     plateaus["aoyagi"] = plateaus["rank"].map(coefficients)
     columns = [*RUN, "step", "rank", "aoyagi", "trace"]
     critical = joined["critical"].merge(plateaus[columns], on=[*RUN, "step"])

@@ -1,11 +1,12 @@
 """Checkpoints with what might say how far they can be compressed, and how far they can."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from stagewise.findings.measured import Measured
+from stagewise.findings.measured import Measured, bootstrap
 from stagewise.settings import SettingsError
 
 SAMPLINGS = ("fixed", "relative")
@@ -74,3 +75,16 @@ def with_correlations(
         ]
     )
     return pd.concat([table.assign(row="point"), below], ignore_index=True)
+
+
+def resampled(of: Callable[[Any], float], units: int, *, repeats: int) -> Measured:
+    """`bootstrap` of a statistic that may not be defined: then not a number, which decides
+    nothing."""
+    if np.isnan(of(np.arange(units))):
+        return undefined("one side is the same everywhere, or follows from what is held fixed")
+    return bootstrap(of, units, seed=0, repeats=repeats)
+
+
+def undefined(doubt: str) -> Measured:
+    """No number."""
+    return Measured(np.nan, np.nan, np.nan, n=0, doubt=doubt)

@@ -14,11 +14,12 @@ from stagewise.findings.mdl_points import (
     RIVALS,
     SAMPLINGS,
     points,
+    resampled,
+    undefined,
     with_correlations,
 )
 from stagewise.findings.measured import (
     Measured,
-    bootstrap,
     doubtful,
     exact,
     not_stationary,
@@ -119,9 +120,7 @@ def _more(sampling: str, rival: str) -> Statistic:
 
 
 def _given(sampling: str, rival: str) -> Statistic:
-    return lambda runs: partial_correlation(
-        runs[sampling], runs["amount"], runs[rival], ranks=True
-    )
+    return lambda runs: partial_correlation(runs[sampling], runs["amount"], runs[rival], ranks=True)
 
 
 def _over_kinds(table: pd.DataFrame, statistic: Statistic, wanted: Settings) -> Measured:
@@ -130,16 +129,16 @@ def _over_kinds(table: pd.DataFrame, statistic: Statistic, wanted: Settings) -> 
     kinds = [runs for _, runs in known.groupby("variant")]
     if len(kinds) < FEWEST:
         doubt = f"fewer than {FEWEST} kinds of runs have a critical amount on the grid"
-        return Measured(np.nan, np.nan, np.nan, n=len(kinds), doubt=doubt)
-    found = bootstrap(
+        return undefined(doubt)
+    found = resampled(
         lambda chosen: statistic(pd.concat([kinds[kind] for kind in chosen])),
         len(kinds),
-        seed=0,
         repeats=wanted.repeats,
     )
     lost = len(table) - len(known)
-    doubt = f"{lost} of {len(table)} critical amounts lie beyond the grid"
-    return doubtful(found, doubt if lost > len(table) // 4 else "")
+    if lost > len(table) // 4 and not found.doubt:
+        found = doubtful(found, f"{lost} of {len(table)} critical amounts lie beyond the grid")
+    return found
 
 
 def _shuffled(table: pd.DataFrame, wanted: Settings) -> Measured:

@@ -50,9 +50,7 @@ def settings(**changed: Any) -> Compressions:
     return build(Compressions, values | changed, "compression.some")
 
 
-def run(
-    bed: Testbed, at: Points, chosen: Compressions, memory: int = 10**8
-) -> Compressed:
+def run(bed: Testbed, at: Points, chosen: Compressions, memory: int = 10**8) -> Compressed:
     return compress(bed, at, chosen, seed=3, report=lambda done, note: None, memory=memory)
 
 
