@@ -31,11 +31,10 @@ def draw_levels(axis: Axes, table: pd.DataFrame, sampling: str, *, label: str) -
     """Critical levels against the LLC: sizes by colour with lines fitted at the judged tolerance,
     the other tolerances pale."""
     part = table[(table["row"] == "point") & (table["scheme"] == "quantization")]
-    for run, rows in part.groupby("run"):
-        colour = COLOURS[int(run)]
-        for tolerance, at in rows.groupby("tolerance"):
+    for colour, (_, rows) in zip(COLOURS, part.groupby("run"), strict=False):
+        for _, at in rows.groupby("tolerance"):
             known = at.dropna(subset=["amount"])
-            chosen = bool(np.isclose(tolerance, TOLERANCE))
+            chosen = bool(np.isclose(at["tolerance"].iloc[0], TOLERANCE))
             axis.plot(
                 known[sampling],
                 known["amount"],
@@ -92,7 +91,7 @@ def draw_gates(axis: Axes, table: pd.DataFrame) -> None:
 
 def draw_bytes(axis: Axes, table: pd.DataFrame) -> None:
     """Rise of the loss against the bytes of the coded model, early and late checkpoints."""
-    for run, rows in table.groupby("run"):
+    for colour, (_, rows) in zip(COLOURS, table.groupby("run"), strict=False):
         for step, style in ((rows["step"].min(), ":"), (rows["step"].max(), "-")):
             at = rows[(rows["step"] == step) & (rows["scheme"] == "quantization")]
             at = at.sort_values("bytes")
@@ -100,9 +99,9 @@ def draw_bytes(axis: Axes, table: pd.DataFrame) -> None:
                 at["bytes"] / at["float_bytes"],
                 at["loss_rise"].clip(lower=1e-4),
                 "o" + style,
-                color=COLOURS[int(run)],
+                color=colour,
                 markersize=2.5,
-                label=f"step {step}" if run == 0 else None,
+                label=f"step {step}" if colour == COLOURS[0] else None,
             )
     axis.axhline(TOLERANCE, color=CONTROL, linewidth=0.8)
     axis.set_yscale("log")

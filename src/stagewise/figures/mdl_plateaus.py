@@ -37,8 +37,7 @@ def draw_staircase(axis: Axes, table: pd.DataFrame) -> None:
         part = exact if name == "exact" else table[table.kind == name]
         mean = part.groupby("rank").lambda_hat.mean()
         where = steps.reindex(mean.index)
-        style = {"color": colour, "markersize": 4, "fillstyle": "none", "label": label}
-        twin.plot(where, mean, marker, **style)
+        twin.plot(where, mean, marker, color=colour, markersize=4, fillstyle="none", label=label)
     twin.set_ylabel("learning coefficient λ")
     twin.legend(fontsize=6, loc="center left")
 
@@ -49,7 +48,8 @@ def draw_critical(axis: Axes, table: pd.DataFrame, scheme: str, *, label: str) -
     at = part[np.isclose(part.relative_tolerance, TOLERANCE)]
     for _, run in at.groupby(["seed", "model"]):
         axis.plot(run.aoyagi, run.amount, "o", color=COLOURS[0], alpha=0.3, markersize=2.5)
-    for tolerance, rows in part.groupby("relative_tolerance"):
+    for _, rows in part.groupby("relative_tolerance"):
+        tolerance = float(rows["relative_tolerance"].iloc[0])
         mean = rows.groupby("aoyagi").amount.mean()
         chosen = bool(np.isclose(tolerance, TOLERANCE))
         axis.plot(

@@ -45,14 +45,11 @@ def measure(
     near = table[np.isclose(table["tolerance"], tolerance)]
     for control in CONTROLS:
         part = near[near["weights"] == control]
-        off = [
-            abs(row.lambda_hat - (lines[row.run][0] * row.amount + lines[row.run][1]))
-            / lines[row.run][2]
-            for row in part.itertuples()
-        ]
+        slope, intercept, spread = np.array([lines[run] for run in part["run"]]).T
+        off = np.abs(part["lambda_hat"] - slope * part["amount"] - intercept) / spread
         found[f"controls_{control}_llc"] = exact(part["lambda_hat"].max(), len(part))
         found[f"controls_{control}_levels"] = exact(part["amount"].min(), len(part))
-        found[f"controls_{control}_off"] = exact(float(np.min(off)), len(part))
+        found[f"controls_{control}_off"] = exact(off.min(skipna=False), len(part))
     return table, found
 
 

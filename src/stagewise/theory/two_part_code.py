@@ -186,7 +186,7 @@ def _width(n: float) -> float:
 def _grid(width: float) -> Array:
     """Rising multiples of `width` whose cells reach into (-1, 1); the outermost may lie beyond."""
     most = int(np.ceil(1 / width - 0.5))
-    return width * np.arange(-most, most + 1)
+    return width * np.arange(-most, most + 1, dtype=np.float64)
 
 
 def _fit(n: float, means: Array, observed: Array) -> Array:
