@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from stagewise.engine.scrambled import Weights
+from stagewise.engine.sampling import Weights
 
 DETERMINISTIC = ("factorization", "pruning")
 """Schemes that give the same every time."""

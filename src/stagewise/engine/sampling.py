@@ -4,11 +4,14 @@ from dataclasses import dataclass, field
 from math import log
 from typing import Any, Literal
 
-from stagewise.engine.scrambled import Weights
 from stagewise.samplers.options import ADAPTIVE
 
 ALL = "all"
 """The component that is no restriction."""
+
+Weights = Literal["own", "permuted", "gaussian"]
+"""own: as they are. permuted: the entries of every matrix in random order. gaussian: normal
+entries in their place, of the same norm (`engine.scrambled`)."""
 
 AUTO = 0.4
 """Step size times largest curvature that `epsilon: auto` chooses: the stiffest direction of an

@@ -1,17 +1,13 @@
 """Weights that have learned nothing, as large as those that have: controls."""
 
 from dataclasses import replace
-from typing import Literal
 
 import torch
 from torch import Tensor
 
+from stagewise.engine.sampling import Weights
 from stagewise.seeds import generator
 from stagewise.testbeds.testbed import Points
-
-Weights = Literal["own", "permuted", "gaussian"]
-"""own: as they are. permuted: the entries of every matrix in random order. gaussian: normal
-entries in their place, of the same norm."""
 
 
 def scrambled(points: Points, weights: Weights, *, seed: int) -> Points:

@@ -27,9 +27,13 @@ PARTS["mdl"] = {
         "critical": of_variants("gpt_neox", SCRAMBLED, "matrices/critical.csv"),
         "fixed": of_variants("gpt_neox", SCRAMBLED, "fixed/draws.nc"),
         "permuted": of_variants("gpt_neox", SCRAMBLED, "permuted/draws.nc"),
-        "permuted_critical": of_variants("gpt_neox", SCRAMBLED, "permuted/critical.csv"),
+        "permuted_critical": of_variants(
+            "gpt_neox", SCRAMBLED, "permuted/critical.csv"
+        ),
         "gaussian": of_variants("gpt_neox", SCRAMBLED, "gaussian/draws.nc"),
-        "gaussian_critical": of_variants("gpt_neox", SCRAMBLED, "gaussian/critical.csv"),
+        "gaussian_critical": of_variants(
+            "gpt_neox", SCRAMBLED, "gaussian/critical.csv"
+        ),
     },
 }
 
