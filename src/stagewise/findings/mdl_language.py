@@ -1,6 +1,6 @@
 """Language models along their training: the LLC against how far checkpoints can be compressed."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,6 +11,8 @@ from stagewise.estimators.partial_correlation import partial_correlation
 from stagewise.findings.mdl_points import (
     PREDICTORS,
     SAMPLINGS,
+    Columns,
+    columns_of,
     points,
     resampled,
     undefined,
@@ -96,15 +98,17 @@ def _once(table: pd.DataFrame) -> pd.DataFrame:
     return table.drop_duplicates(["run", "model", "step"])
 
 
-Statistic = Callable[[pd.DataFrame], float]
+Statistic = Callable[[Columns], float]
 
 
 def _spearman(predictor: str) -> Statistic:
-    return lambda run: rank_correlation(run[predictor].to_numpy(), run["amount"].to_numpy())
+    return lambda run: rank_correlation(run[predictor], run["amount"])
 
 
 def _r2(predictor: str) -> Statistic:
-    return lambda run: partial_correlation(run[predictor], run["amount"], np.ones(len(run))) ** 2
+    return lambda run: (
+        partial_correlation(run[predictor], run["amount"], np.ones(len(run["amount"]))) ** 2
+    )
 
 
 def _partial(predictor: str) -> Statistic:
@@ -115,20 +119,29 @@ def _over_runs(table: pd.DataFrame, statistic: Statistic, wanted: Settings) -> M
     """Mean over runs, its interval from resampling the checkpoints of each. Checkpoints of which
     the critical amount lies beyond the grid are left out; in doubt where few remain."""
     known = table.dropna(subset=["amount"])
-    runs = [run.sort_values("step") for _, run in known.groupby("run")]
-    fewest = min(map(len, runs), default=0)
+    runs = [columns_of(run.sort_values("step")) for _, run in known.groupby("run")]
+    lengths = [len(run["amount"]) for run in runs]
+    fewest = min(lengths, default=0)
     if fewest < FEWEST or len(runs) < table["run"].nunique():
         doubt = f"a run has fewer than {FEWEST} checkpoints with a critical amount on the grid"
         return undefined(doubt)
 
     def of(chosen: Any) -> float:
         # the same share of the way along every run
-        return float(np.mean([statistic(run.iloc[chosen * len(run) // fewest]) for run in runs]))
+        places = [chosen * length // fewest for length in lengths]
+        return _mean(
+            statistic,
+            [{name: v[at] for name, v in r.items()} for r, at in zip(runs, places, strict=True)],
+        )
 
     found = resampled(of, fewest, repeats=wanted.repeats)
     if fewest < ENOUGH and not found.doubt:
         found = doubtful(found, f"a run has only {fewest} checkpoints with a critical amount")
-    return replace(found, value=float(np.mean([statistic(run) for run in runs])), n=len(known))
+    return replace(found, value=_mean(statistic, runs), n=len(known))
+
+
+def _mean(statistic: Statistic, runs: Sequence[Columns]) -> float:
+    return float(np.mean([statistic(run) for run in runs]))
 
 
 def _gates(table: pd.DataFrame, sampling: str, wanted: Settings) -> dict[str, Measured]:

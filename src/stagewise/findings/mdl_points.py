@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from stagewise.findings.measured import Measured, bootstrap
 from stagewise.settings import SettingsError
@@ -75,6 +76,15 @@ def with_correlations(
         ]
     )
     return pd.concat([table.assign(row="point"), below], ignore_index=True)
+
+
+Columns = Mapping[str, NDArray[np.float64]]
+"""Predictors and the critical amount, `amount`, of some checkpoints."""
+
+
+def columns_of(table: pd.DataFrame) -> Columns:
+    """As arrays, which are resampled a hundred times faster than tables."""
+    return {name: table[name].to_numpy(dtype=float) for name in ("amount", *PREDICTORS, "log_step")}
 
 
 def resampled(of: Callable[[Any], float], units: int, *, repeats: int) -> Measured:

@@ -13,6 +13,8 @@ from stagewise.findings.mdl_points import (
     PREDICTORS,
     RIVALS,
     SAMPLINGS,
+    Columns,
+    columns_of,
     points,
     resampled,
     undefined,
@@ -108,11 +110,11 @@ def measure(
     return with_correlations(table, drawn, ("place", "predictor", "scheme")), found
 
 
-Statistic = Callable[[pd.DataFrame], float]
+Statistic = Callable[[Columns], float]
 
 
 def _spearman(predictor: str) -> Statistic:
-    return lambda runs: rank_correlation(runs[predictor].to_numpy(), runs["amount"].to_numpy())
+    return lambda runs: rank_correlation(runs[predictor], runs["amount"])
 
 
 def _more(sampling: str, rival: str) -> Statistic:
@@ -126,15 +128,15 @@ def _given(sampling: str, rival: str) -> Statistic:
 def _over_kinds(table: pd.DataFrame, statistic: Statistic, wanted: Settings) -> Measured:
     """The statistic of all runs, and its interval from resampling their kinds."""
     known = table.dropna(subset=["amount"])
-    kinds = [runs for _, runs in known.groupby("variant")]
+    whole, kinds = columns_of(known), list(known.reset_index().groupby("variant").indices.values())
     if len(kinds) < FEWEST:
-        doubt = f"fewer than {FEWEST} kinds of runs have a critical amount on the grid"
-        return undefined(doubt)
-    found = resampled(
-        lambda chosen: statistic(pd.concat([kinds[kind] for kind in chosen])),
-        len(kinds),
-        repeats=wanted.repeats,
-    )
+        return undefined(f"fewer than {FEWEST} kinds of runs have a critical amount on the grid")
+
+    def of(chosen: Any) -> float:
+        rows = np.concatenate([kinds[kind] for kind in chosen])
+        return statistic({name: values[rows] for name, values in whole.items()})
+
+    found = resampled(of, len(kinds), repeats=wanted.repeats)
     lost = len(table) - len(known)
     if lost > len(table) // 4 and not found.doubt:
         found = doubtful(found, f"{lost} of {len(table)} critical amounts lie beyond the grid")
