@@ -92,11 +92,10 @@ def plateaus(amounts: list[float], error: float, **changed: Any) -> dict[str, Me
         "critical": [pd.DataFrame(critical).assign(**changed)],
         "curvature": [run_of(*run) for run in runs],
         "exact": [exact.assign(lambda_hat=exact.aoyagi * (1 + error))],
-        "gibbs": [estimates],
         "sgld": [estimates],
     }
     table, found = measure_plateaus(inputs, {})
-    assert set(table.kind) == {"checkpoint", "critical", "exact", "gibbs", "sgld"}
+    assert set(table.kind) == {"checkpoint", "critical", "exact", "sgld"}
     return found
 
 
@@ -106,7 +105,7 @@ def test_correlations_of_plateaus_are_those_of_their_ranks() -> None:
     assert found["plateaus_quantization_pearson"].value == pytest.approx(1)
     assert found["plateaus_trace_spearman"].value == pytest.approx(1)
     assert found["plateaus_miss_max"].value == pytest.approx(0.01)
-    for name in ("plateaus_sgld_error", "plateaus_gibbs_error", "plateaus_exact_error_max"):
+    for name in ("plateaus_sgld_error", "plateaus_exact_error_max"):
         assert found[name].value == pytest.approx(0.04)
         assert not found[name].doubt
     falling = plateaus([10.0, 6.0, 4.0], error=-0.3)

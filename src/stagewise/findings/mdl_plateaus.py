@@ -15,7 +15,7 @@ from stagewise.findings.measured import (
     rank_correlation,
 )
 
-ESTIMATES = ("exact", "gibbs", "sgld")
+ESTIMATES = ("exact", "sgld")
 """Inputs that are LLC tables of draws."""
 
 RUN = ["seed", "model"]
@@ -31,10 +31,10 @@ def measure(
 
     inputs   critical (critical amounts of every checkpoint), curvature (loss, gradient and Hessian
              of every checkpoint), exact (LLC tables of the rank-k approximations of the targets),
-             gibbs and sgld (LLC tables of the trained networks)
+             sgld (LLC tables of the trained networks)
     table    kind "checkpoint": the loss of every checkpoint, with its plateau where it is that
              plateau's slowest point; kind "critical": the critical amounts there, one row per
-             scheme and tolerance; kind "exact", "gibbs", "sgld": estimates with their plateau
+             scheme and tolerance; kind "exact", "sgld": estimates with their plateau
     """
     joined = {name: pd.concat(tables, ignore_index=True) for name, tables in inputs.items()}
     levels = {seed: at.set_index("rank") for seed, at in joined["exact"].groupby("seed")}
@@ -121,12 +121,9 @@ def _over_runs(table: pd.DataFrame, statistic: Callable[[pd.DataFrame], float]) 
 def _estimates(
     tables: Mapping[str, pd.DataFrame], coefficients: "pd.Series[float]"
 ) -> dict[str, Measured]:
-    found = {}
-    for sampler in ("gibbs", "sgld"):
-        errors = tables[sampler].lambda_hat / coefficients.iloc[-1] - 1
-        doubt = not_stationary(tables[sampler].rhat)
-        measured = mean_of(errors)
-        found[f"plateaus_{sampler}_error"] = doubtful(measured, measured.doubt or doubt)
+    sampled = mean_of(tables["sgld"].lambda_hat / coefficients.iloc[-1] - 1)
+    doubt = not_stationary(tables["sgld"].rhat)
+    found = {"plateaus_sgld_error": doubtful(sampled, sampled.doubt or doubt)}
     positive = tables["exact"][tables["exact"]["rank"] > 0]
     errors = (positive.lambda_hat / positive.aoyagi - 1).abs()
     largest = exact(errors.max(), n=len(errors))
@@ -140,14 +137,11 @@ def _table(
     tables: Mapping[str, pd.DataFrame],
     coefficients: "pd.Series[float]",
 ) -> pd.DataFrame:
-    trained = {
-        name: tables[name].assign(rank=coefficients.index[-1], aoyagi=coefficients.iloc[-1])
-        for name in ("gibbs", "sgld")
-    }
+    trained = tables["sgld"].assign(rank=coefficients.index[-1], aoyagi=coefficients.iloc[-1])
     parts = [
         checkpoints.assign(kind="checkpoint", loss=checkpoints.full_loss),
         critical.assign(kind="critical"),
-        *(part.assign(kind=name) for name, part in trained.items()),
+        trained.assign(kind="sgld"),
         tables["exact"].assign(kind="exact", loss=tables["exact"].remaining_loss),
     ]
     columns = ["kind", *RUN, "step", "rank", "aoyagi", "loss", "gradient_norm", "trace"]

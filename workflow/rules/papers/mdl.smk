@@ -8,7 +8,6 @@ PARTS["mdl"] = {
     "plateaus": {
         "critical": of_runs("deep_linear", "staircase", "matrices/critical.csv"),
         "curvature": of_runs("deep_linear", "staircase", "curvature.csv"),
-        "gibbs": of_runs("deep_linear", "staircase", "gibbs/draws.nc"),
         "sgld": of_runs("deep_linear", "staircase", "sgld/draws.nc"),
         "exact": of_runs("deep_linear", "staircase_exact", "gibbs/draws.nc"),
     },
