@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import NullFormatter
 
 from stagewise.figures.style import COLOURS, CONTROL
 
@@ -82,6 +83,7 @@ def draw_gates(axis: Axes, table: pd.DataFrame) -> None:
             )
     axis.axhline(1, color=CONTROL, linewidth=0.8)
     axis.set_xscale("log")
+    axis.xaxis.set_minor_formatter(NullFormatter())
     axis.set_ylim(bottom=0)
     axis.set_xlabel("step")
     axis.set_ylabel("LLC / (nβ Tr H / 2γ)")
@@ -120,10 +122,19 @@ def draw_controls(axis: Axes, table: pd.DataFrame) -> None:
         ("gaussian", "+", COLOURS[3]),
     ):
         part = near[near["weights"] == weights]
-        axis.plot(part["amount"], part["lambda_hat"], marker, color=colour, label=weights)
+        axis.plot(
+            part["amount"],
+            part["lambda_hat"],
+            marker,
+            color=colour,
+            markersize=5,
+            clip_on=False,
+            label=weights,
+        )
     axis.axhline(0, color=CONTROL, linewidth=0.8)
     axis.set_yscale("symlog", linthresh=10)
+    axis.margins(y=0.1)
     axis.set_xlabel("critical levels n_q")
     axis.set_ylabel("LLC, fixed γ")
     axis.set_title("Controls: scrambled weights")
-    axis.legend(title="weights", title_fontsize=6, fontsize=6)
+    axis.legend(title="weights", title_fontsize=6, fontsize=6, loc="center right")

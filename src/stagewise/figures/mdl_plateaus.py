@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import NullFormatter
 
 from stagewise.figures.style import COLOURS, CONTROL, THEORY
 
@@ -18,6 +19,7 @@ def draw_staircase(axis: Axes, table: pd.DataFrame) -> None:
     slowest = checkpoints[checkpoints["rank"] > 0]
     axis.plot(slowest.step, slowest.loss, "o", color=COLOURS[0], markersize=2.2)
     axis.set_xscale("log")
+    axis.xaxis.set_minor_formatter(NullFormatter())
     moving = checkpoints[checkpoints.loss < 0.99 * checkpoints.loss.max()]
     axis.set_xlim(moving.step.min() / 1.5, checkpoints.step.max())
     axis.set_xlabel("step of gradient descent")
@@ -39,7 +41,7 @@ def draw_staircase(axis: Axes, table: pd.DataFrame) -> None:
         where = steps.reindex(mean.index)
         twin.plot(where, mean, marker, color=colour, markersize=4, fillstyle="none", label=label)
     twin.set_ylabel("learning coefficient λ")
-    twin.legend(fontsize=6, loc="center left")
+    twin.legend(fontsize=6, loc="upper center")
 
 
 def draw_critical(axis: Axes, table: pd.DataFrame, scheme: str, *, label: str) -> None:

@@ -27,6 +27,7 @@ def draw_runs(axis: Axes, table: pd.DataFrame, sampling: str, *, legend: bool) -
             color=COLOURS[number % len(COLOURS)],
             label=str(kind).removeprefix("runs_"),
         )
+    axis.set_xscale("log")
     axis.set_xlabel(LABELS[sampling])
     axis.set_ylabel("critical levels n_q")
     axis.set_title(f"Runs at equal step: {LABELS[sampling]}")
