@@ -3,9 +3,8 @@
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import NullFormatter
 
-from stagewise.figures.style import COLOURS, CONTROL
+from stagewise.figures.style import COLOURS, CONTROL, logarithmic
 
 TOLERANCE = 0.1
 """Nats: the one that claims are judged at."""
@@ -82,8 +81,7 @@ def draw_gates(axis: Axes, table: pd.DataFrame) -> None:
                 label=LABELS[sampling] if first else None,
             )
     axis.axhline(1, color=CONTROL, linewidth=0.8)
-    axis.set_xscale("log")
-    axis.xaxis.set_minor_formatter(NullFormatter())
+    logarithmic(axis)
     axis.set_ylim(bottom=0)
     axis.set_xlabel("step")
     axis.set_ylabel("LLC / (nβ Tr H / 2γ)")

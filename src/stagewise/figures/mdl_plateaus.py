@@ -3,9 +3,8 @@
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import NullFormatter
 
-from stagewise.figures.style import COLOURS, CONTROL, THEORY
+from stagewise.figures.style import COLOURS, CONTROL, THEORY, logarithmic
 
 TOLERANCE = 0.02
 """Of the loss at rank 0: the one that claims are judged at."""
@@ -18,8 +17,7 @@ def draw_staircase(axis: Axes, table: pd.DataFrame) -> None:
         axis.plot(run.step, run.loss, color=COLOURS[0], linewidth=0.6, alpha=0.6)
     slowest = checkpoints[checkpoints["rank"] > 0]
     axis.plot(slowest.step, slowest.loss, "o", color=COLOURS[0], markersize=2.2)
-    axis.set_xscale("log")
-    axis.xaxis.set_minor_formatter(NullFormatter())
+    logarithmic(axis)
     moving = checkpoints[checkpoints.loss < 0.99 * checkpoints.loss.max()]
     axis.set_xlim(moving.step.min() / 1.5, checkpoints.step.max())
     axis.set_xlabel("step of gradient descent")

@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from stagewise.figures.mdl_language import LABELS, TOLERANCE
-from stagewise.figures.style import COLOURS, CONTROL
+from stagewise.figures.style import COLOURS, CONTROL, logarithmic
 
 MARKERS = "os^Dv"
 PLACES = {"step": "equal step", "loss": "equal loss"}
@@ -27,7 +27,7 @@ def draw_runs(axis: Axes, table: pd.DataFrame, sampling: str, *, legend: bool) -
             color=COLOURS[number % len(COLOURS)],
             label=str(kind).removeprefix("runs_"),
         )
-    axis.set_xscale("log")
+    logarithmic(axis)
     axis.set_xlabel(LABELS[sampling])
     axis.set_ylabel("critical levels n_q")
     axis.set_title(f"Runs at equal step: {LABELS[sampling]}")

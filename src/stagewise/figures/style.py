@@ -9,6 +9,7 @@ import matplotlib as mpl
 from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 COLOURS = ("#3b6fb6", "#d1603d", "#3d9970", "#8e5ea2", "#b59a2d", "#5f6b7a", "#c2437e")
 """Categories in order: distinguishable in print and for colour-blind readers."""
@@ -64,6 +65,14 @@ def letter(axes: Sequence[Axes]) -> None:
             ha="right",
             va="bottom",
         )
+
+
+def logarithmic(axis: Axes) -> None:
+    """A logarithmic x axis with 1, 2, 5, 10, ... on it, for ranges of a decade or two."""
+    axis.set_xscale("log")
+    axis.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.xaxis.set_major_formatter("{x:g}")
+    axis.xaxis.set_minor_formatter(NullFormatter())
 
 
 def save_figure(figure: Figure, path: Path) -> None:
