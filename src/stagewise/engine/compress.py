@@ -18,6 +18,7 @@ from stagewise.compression.tables import critical_table, rise_table
 from stagewise.engine.coded import COLUMNS, coded_rows
 from stagewise.engine.compressions import DETERMINISTIC, Compressions, Way
 from stagewise.engine.cost import cost
+from stagewise.engine.parts import CACHE
 from stagewise.engine.pieces import piece_length, pieces
 from stagewise.engine.program import Program, flatten
 from stagewise.engine.scrambled import scrambled
@@ -27,6 +28,8 @@ from stagewise.testbeds.testbed import Points, Testbed
 
 Losses = Callable[[Mapping[str, Tensor]], Tensor]
 """Weights (model, ...) -> mean losses (model,)."""
+AT_ONCE = 8
+"""Large models that are made together."""
 
 
 class Compressed(NamedTuple):
@@ -137,13 +140,14 @@ def _losses(
     def written(batch: Mapping[str, Tensor]) -> Tensor:
         return program.loss(one, batch)
 
-    parts = [(1.0, data)]
-    if testbed.divisible:
-        length = piece_length(written, data, memory)
-        at_once = max(1, length // len(next(iter(data.values()))))
-        parts = pieces(data, length)
-    else:
-        at_once = max(1, memory // max(1, cost(lambda: written(data)).written))
+    whole = cost(lambda: written(data)).written
+    at_once = max(1, memory // max(1, whole))
+    parts = (
+        pieces(data, piece_length(written, data, memory)) if testbed.divisible else [(1.0, data)]
+    )
+    if whole > CACHE:  # models by turns: side by side they would only fetch each other from memory
+        program = Program(losses, shapes, point.constants, rows=1, alone=True)
+        at_once = min(at_once, AT_ONCE)
 
     def mean(models: Mapping[str, Tensor]) -> Tensor:
         kept = {
