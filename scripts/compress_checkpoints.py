@@ -26,4 +26,4 @@ with step(snakemake) as job:  # noqa: F821
     )
     tables.save(job.output.rises, found.rises)
     tables.save(job.output.critical, found.critical.assign(variant=job.wildcards.variant))
-    tables.save(job.output.coded, found.coded)
+    tables.save(job.output.coded, found.coded.assign(variant=job.wildcards.variant))

@@ -27,8 +27,11 @@ def own_files(model: Mapping[str, Any]) -> list[str]:
     """Files of the user's own that a run with these `model` settings reads, sorted.
 
     The weights, settings and tokenizer of a folder and its revisions, and the text or tokens.
-    Raises SettingsError for one that is not there.
+    Raises SettingsError for one that is not there, and where the text has more than one source.
     """
+    sources = [key for key in ("text", "tokens", "corpus") if model.get(key)]
+    if len(sources) > 1:
+        raise SettingsError(f"model.{sources[1]}: give one of text, tokens and corpus, not more")
     given = {key: Path(str(model[key])) for key in ("text", "tokens") if model.get(key)}
     for key, path in given.items():
         if not path.is_file():

@@ -11,7 +11,13 @@ from stagewise.findings.mdl_points import points
 from stagewise.settings import SettingsError
 
 STEPS = np.array([100, 150, 220, 330, 500, 700, 1000, 1500, 2200, 3300, 5000])
-LANGUAGE = {"variants": ["some"], "tolerance": 0.1, "vocabulary": 512, "repeats": 50}
+LANGUAGE: dict[str, Any] = {
+    "testbed": "gpt_neox",
+    "runs": {"one": ["some"], "two": ["other"]},
+    "tolerance": 0.1,
+    "vocabulary": 512,
+    "repeats": 50,
+}
 RUNS = {"variants": ["some"], "tolerance": 0.1, "repeats": 50}
 
 
@@ -47,14 +53,16 @@ def test_points_join_what_belongs_together() -> None:
     np.testing.assert_allclose(table.trace, 20.0)
     np.testing.assert_allclose(table.log_step, np.log(table.step))
     some = llc(np.ones(10), STEPS[1:])
-    with pytest.raises(SettingsError, match="`relative` did not"):
+    with pytest.raises(
+        SettingsError, match="some was compressed at checkpoints that `relative` did not"
+    ):
         points({"critical": [critical(STEPS)], "fixed": [other], "relative": [some]})
 
 
 def test_correlations_along_training() -> None:
     levels = 3 * np.log(STEPS) + 0.3 * np.sin(np.arange(11))
     inputs = {
-        "critical": [critical(levels), critical(2 * levels)],
+        "critical": [critical(levels), critical(2 * levels, variant="other")],
         "fixed": [llc(levels**3, loss_rise=0.2), llc(levels**3)],
         "relative": [llc(-levels), llc(-levels, rhat=2.0)],
     }
@@ -83,6 +91,22 @@ def test_few_critical_amounts_on_the_grid_decide_nothing() -> None:
     levels[5:] = 1 + np.arange(6)
     found = mdl_language.measure(inputs | {"critical": [critical(levels)]}, LANGUAGE)[1]
     assert "only 6" in found["fixed_quantization"].doubt
+
+
+def test_a_run_may_be_in_several_variants() -> None:
+    """As models of the hub are, which have one for every revision."""
+    levels = 3 * np.log(STEPS)
+    tables: dict[str, list[pd.DataFrame]] = {"critical": [], "fixed": [], "relative": []}
+    for step, level in zip(STEPS, levels, strict=True):
+        of = f"some_step{step}"
+        tables["critical"].append(critical([level], [step], of).drop(columns="kind"))
+        for name in ("fixed", "relative"):
+            tables[name].append(llc([level], [step]).drop(columns="kind"))
+    runs = {"some": [f"some_step{step}" for step in STEPS]}
+    table, found = mdl_language.measure(tables, LANGUAGE | {"runs": runs})
+    assert found["fixed_quantization"].value == pytest.approx(1)
+    assert not found["fixed_quantization"].doubt
+    assert set(table["label"].dropna()) == {"some"}
 
 
 def of_runs(levels: Any, estimates: Any, rivals: Any) -> dict[str, list[pd.DataFrame]]:
@@ -129,7 +153,9 @@ def test_files_against_their_bound() -> None:
         | {"bytes": [101, 202, 102, 203], "entropy_bits": [800.0, 1600.0, 800.0, 1600.0]}
         | {"bits": 1616.0, "float_bytes": 1010, "loss_rise": [0.05, 0.01, 0.3, 0.02]}
     )
-    found = mdl_bytes.measure({"coded": [coded]}, {"tolerance": 0.1})[1]
+    coded["variant"] = ["a", "a", "b", "b"]
+    settings = {"runs": {"one": ["a", "b"]}, "tolerance": 0.1}
+    found = mdl_bytes.measure({"coded": [coded[:2], coded[2:]]}, settings)[1]
     assert found["bytes_excess_max"].value == pytest.approx(0.02)
     assert found["bytes_excess_min"].value == pytest.approx(0.01)
     assert found["bytes_shrinks"].value == pytest.approx(1010 / 203)

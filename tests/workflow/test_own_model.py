@@ -45,6 +45,46 @@ OVERLAY = {
 }
 
 
+PER_REVISION = {
+    "testbeds": {
+        "huggingface": {
+            f"mine_{revision}": {
+                "seeds": [0],
+                "memory_mb": 3000,
+                "model": {
+                    "folder": "model",
+                    "revisions": [revision],
+                    "text": "text.txt",
+                    "context": 12,
+                    "sequences": 16,
+                    "evaluation": 8,
+                },
+                "compression": {
+                    "matrices": {
+                        "schemes": {
+                            "quantization": {
+                                "scheme": "quantization", "most": 41, "count": 6, "draws": 2,
+                            },
+                        },
+                        "tolerances": [1e-4, 2e-4],
+                        "coded": [5],
+                    }
+                },
+                "sampling": {
+                    "fixed": OVERLAY["testbeds"]["huggingface"]["mine"]["sampling"]["whole"],
+                    "relative": {
+                        **OVERLAY["testbeds"]["huggingface"]["mine"]["sampling"]["whole"],
+                        "coordinates": "relative",
+                    },
+                },
+            }
+            for revision in ("step0", "step1")
+        }
+    },
+}  # fmt: skip
+"""One job for each revision, as the paper scale of figure 2 has it."""
+
+
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Copy:
     """The repository with a model beside it, and its table made."""
@@ -109,3 +149,16 @@ def test_what_is_not_there_is_named_before_any_job(
     assert ended.status == 1
     assert f"stagewise: testbeds.huggingface.mine.model.{message}" in ended.text
     assert "Traceback" not in ended.text
+
+
+def test_a_job_for_each_revision(copy: Copy) -> None:
+    (copy.path / "suite.yaml").write_text(yaml.safe_dump(PER_REVISION, sort_keys=False))
+    runs = [f"results/huggingface/mine_step{step}/seed0" for step in (0, 1)]
+    names = ("matrices/critical.csv", "matrices/coded.csv", "fixed/llc.csv", "relative/llc.csv")
+    copy.made(*(f"{run}/{name}" for run in runs for name in names), "--configfile", "suite.yaml")
+    for step, run in enumerate(runs):
+        found = {name: tables.load(copy.path / run / name) for name in names}
+        assert all(set(table["step"]) == {step} for table in found.values())
+        assert set(found[names[0]]["variant"]) == {f"mine_step{step}"}
+        assert (found[names[1]]["bytes"] > 0).all()
+        assert found[names[3]]["lambda_hat"].notna().all()

@@ -128,7 +128,22 @@ def checkpoints(wildcards):
 def tokens(wildcards):
     """The tokens of the corpus of a job's run; nothing where its testbed has none."""
     corpus = variant_of(wildcards).get("model", {}).get("corpus")
-    return f"{config['results']}/corpus/{corpus}/tokens.safetensors" if corpus else []
+    if not corpus or wildcards.testbed == "huggingface":
+        return []
+    return f"{config['results']}/corpus/{corpus}/tokens.safetensors"
+
+
+def text(wildcards):
+    """The text of the corpus of a model of the user's own, which has its own tokenizer."""
+    corpus = variant_of(wildcards).get("model", {}).get("corpus")
+    if not corpus or wildcards.testbed != "huggingface":
+        return []
+    return f"{config['results']}/corpus/{corpus}/text.txt"
+
+
+def memory(wildcards):
+    """Megabytes that jobs on the checkpoints of a variant may take."""
+    return variant_of(wildcards).get("memory_mb", 4000)
 
 
 def own_files_of(wildcards):

@@ -44,3 +44,24 @@ rule tokens:
         settings=lambda wildcards: Section(token_settings(wildcards)),
     script:
         "../../scripts/encode_corpus.py"
+
+
+rule text:
+    # Its documents as one file, for models that bring their own tokenizer.
+    input:
+        documents="<results>/corpus/{corpus}/documents.parquet",
+    output:
+        text="<results>/corpus/{corpus}/text.txt",
+    log:
+        "<logs>/corpus/{corpus}/text.log",
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=20,
+    params:
+        *code("write_text.py"),
+        settings={},
+    script:
+        "../../scripts/write_text.py"

@@ -45,6 +45,7 @@ rule curvature:
     input:
         checkpoints=checkpoints,
         tokens=tokens,
+        text=text,
         own=own_files_of,
     output:
         table="<results>/{testbed}/{variant}/seed{seed}/curvature.csv",
@@ -56,7 +57,7 @@ rule curvature:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=memory,
         runtime=30,
     params:
         *code("estimate_curvature.py", train_modules),
@@ -71,6 +72,7 @@ rule compress:
     input:
         checkpoints=checkpoints,
         tokens=tokens,
+        text=text,
         own=own_files_of,
     output:
         rises="<results>/{testbed}/{variant}/seed{seed}/{compression}/compression.csv",
@@ -84,7 +86,7 @@ rule compress:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=memory,
         runtime=60,
         gpu=lambda wildcards: int(
             compression_settings(wildcards)["compression"].get("device") == "cuda"

@@ -3,6 +3,7 @@ rule sample:
     input:
         checkpoints=checkpoints,
         tokens=tokens,
+        text=text,
         own=own_files_of,
     output:
         draws="<results>/{testbed}/{variant}/seed{seed}/{sampling}/draws.nc",
@@ -14,7 +15,7 @@ rule sample:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=memory,
         runtime=60,
         gpu=lambda wildcards: int(
             sampling_settings(wildcards)["sampling"].get("device") == "cuda"

@@ -41,7 +41,7 @@ def draw_levels(axis: Axes, table: pd.DataFrame, sampling: str, *, label: str) -
                 "o" if chosen else ".",
                 color=colour,
                 alpha=1 if chosen else 0.35,
-                label=rows["variant"].iloc[0] if chosen else None,
+                label=rows["label"].iloc[0] if chosen else None,
             )
             if chosen and len(known) > 2:
                 line = np.polyfit(known[sampling], known["amount"], 1)

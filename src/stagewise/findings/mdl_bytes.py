@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from stagewise.findings.mdl_points import labelled
 from stagewise.findings.measured import Measured, exact, rank_correlation
 
 
@@ -15,7 +16,8 @@ def measure(
     """The bytes that quantized checkpoints take once coded, and the loss of what is decoded again.
 
     inputs   coded: `engine.coded` of every run
-    table    coded rows of all runs, with `run` and `ratio`, bits in the file over the entropy bound
+    table    coded rows of all runs, with `run`, `label` and `ratio`, bits in the file over the
+             entropy bound
     returns  statistics:
                bytes_excess_max, _min  largest and smallest of ratio less 1
                bytes_saving            mean of 1 - bits in the file / bits that the scheme claims
@@ -25,8 +27,7 @@ def measure(
                bytes_growth            Spearman, mean over runs, of the step with the bytes of that
                                        smallest file
     """
-    tables = [table.assign(run=run) for run, table in enumerate(inputs["coded"])]
-    table = pd.concat(tables, ignore_index=True)
+    table = labelled(pd.concat(inputs["coded"], ignore_index=True), settings["runs"])
     table["ratio"] = 8 * table["bytes"] / table["entropy_bits"]
     light = table[table["loss_rise"] <= settings["tolerance"]]
     smallest = light.loc[light.groupby(["run", "step"])["bytes"].idxmin()]

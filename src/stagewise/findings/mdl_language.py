@@ -37,8 +37,10 @@ FEWEST, ENOUGH = 4, 10
 class Settings:
     """Where claims are judged, and how uncertainty is found."""
 
-    variants: list[str]
-    """Of gpt_neox: the runs."""
+    testbed: str
+    """Of the models."""
+    runs: dict[str, list[str]]
+    """Label of a run -> its variants of the testbed, each with some of its checkpoints."""
     tolerance: float
     """Rise of the loss, in nats, of all statistics that do not name another."""
     vocabulary: int
@@ -68,7 +70,7 @@ def measure(
                <sampling>_least              smallest LLC
     """
     wanted = build(Settings, settings, "papers.mdl.language")
-    table = points(inputs)
+    table = points(inputs, wanted.runs)
     tolerances = sorted(table["tolerance"].unique())
     suffixes = {"": wanted.tolerance, "_tight": tolerances[0], "_loose": tolerances[-1]}
     found: dict[str, Measured] = {}

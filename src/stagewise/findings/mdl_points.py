@@ -1,6 +1,6 @@
 """Checkpoints with what might say how far they can be compressed, and how far they can."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,8 +13,8 @@ from stagewise.settings import SettingsError
 SAMPLINGS = ("fixed", "relative")
 """Inputs that are LLC tables: with one localization for all weights, and with one relative to the
 size of every tensor."""
-KEY = ["run", "model", "step", "kind"]
-"""Columns that tell checkpoints apart."""
+KEY = ["model", "step", "kind"]
+"""Columns that tell the checkpoints of a table apart; models of the hub have no kind."""
 RIVALS = ("norm", "trace", "relative_trace", "minus_loss", "log_step")
 """Predictors of a critical amount other than the LLC."""
 PREDICTORS = (*SAMPLINGS, *RIVALS)
@@ -22,11 +22,14 @@ GATES = ("loss_rise", "tether_share", "tether_ratio", "rhat", "standard_error")
 """Columns of an LLC table that say whether the chains saw the model."""
 
 
-def points(inputs: Mapping[str, list[pd.DataFrame]]) -> pd.DataFrame:
+def points(
+    inputs: Mapping[str, list[pd.DataFrame]], runs: Mapping[str, Sequence[str]] | None = None
+) -> pd.DataFrame:
     """One row per checkpoint, scheme and tolerance.
 
     inputs   critical, and LLC tables for each of SAMPLINGS, of the same runs in the same order
-    returns  KEY with `run` the number of the run in that order and its `variant`; scheme,
+    runs     label -> variants whose tables make one run; by default each table is a run
+    returns  KEY; `run`, the number of the run in that order, its `variant` and `label`; scheme,
              tolerance, amount (the critical one: the larger, the less can be left out), censored,
              and the predictors:
                fixed, relative   LLC, each with GATES as <gate>_<sampling>
@@ -37,30 +40,38 @@ def points(inputs: Mapping[str, list[pd.DataFrame]]) -> pd.DataFrame:
                log_step
     """
     parts = []
-    for run, critical in enumerate(inputs["critical"]):
-        found = critical.assign(run=run)
+    for place, critical in enumerate(inputs["critical"]):
+        found = critical.assign(run=place)
         for sampling in SAMPLINGS:
-            table = _estimates(inputs[sampling][run], sampling).assign(run=run)
-            both = found.merge(table, on=KEY, validate="many_to_one")
+            table = _estimates(inputs[sampling][place], sampling)
+            both = found.merge(table, on=[c for c in KEY if c in table], validate="many_to_one")
             if len(both) < len(found):
                 raise SettingsError(
-                    f"mdl: run {run} was compressed at checkpoints that `{sampling}` did not "
-                    f"sample; give both the same `checkpoints`"
+                    f"mdl: {critical['variant'].iloc[0]} was compressed at checkpoints that "
+                    f"`{sampling}` did not sample; give both the same `checkpoints`"
                 )
             found = both
         parts.append(found)
     whole = pd.concat(parts, ignore_index=True)
+    whole = labelled(whole, runs) if runs else whole.assign(label=whole["variant"])
     return whole.assign(minus_loss=-whole["loss"], log_step=np.log(whole["step"]))
 
 
 def _estimates(llc: pd.DataFrame, sampling: str) -> pd.DataFrame:
     trace = "trace" if sampling == "fixed" else "relative_trace"
-    found = llc[[*KEY[1:]]].copy()
+    found = llc[[column for column in KEY if column in llc]].copy()
     found[sampling] = llc["lambda_hat"]
     found[trace] = 2 * llc["localization"] * llc["tether_rise"]
     for gate in GATES:
         found[f"{gate}_{sampling}"] = llc[gate]
     return found
+
+
+def labelled(table: pd.DataFrame, runs: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+    """The table with `label` and `run` by the run that each `variant` belongs to."""
+    names = {variant: label for label, variants in runs.items() for variant in variants}
+    label = table["variant"].map(names)
+    return table.assign(label=label, run=label.map({name: k for k, name in enumerate(runs)}))
 
 
 def with_correlations(

@@ -49,6 +49,8 @@ class Model:
     default the branch main, or the folder itself. A branch can move: name a commit to pin it."""
     text: str | None = None
     """A file of text (UTF-8), which the model's own tokenizer turns into tokens; or else"""
+    corpus: str | None = None
+    """a section of `corpora`, whose documents the workflow gives as such a file; or else"""
     tokens: str | None = None
     """a file of numpy (.npy) with whole numbers (sequence, place)."""
     context: int = 128
@@ -65,7 +67,7 @@ class Model:
         if (self.name is None) == (self.folder is None):
             raise ValueError("name: give either the name on the hub or a folder")
         if (self.text is None) == (self.tokens is None):
-            raise ValueError("text: give either a file of text or a file of tokens")
+            raise ValueError("text: give either a file of text, a file of tokens or a corpus")
         if len(set(self.revisions)) < len(self.revisions):
             raise ValueError(f"revisions: must differ, got {self.revisions}")
         if self.context < 2:

@@ -285,6 +285,7 @@ SETTINGS: dict[str, tuple[dict[str, Any], str]] = {
     "neither name nor folder": ({"folder": None}, "name: give either"),
     "name and folder": ({"name": "some/model"}, "name: give either"),
     "no text": ({"text": None}, "text: give either"),
+    "text and corpus": ({"corpus": "installed"}, "model.corpus: give one of text, tokens"),
     "no such folder": ({"folder": "nowhere"}, "model.folder: there is no folder nowhere"),
     "no such revision": ({"revisions": ["step9"]}, "no folder 'step9'; its folders: step0, step1"),
     "a revision twice": ({"revisions": ["step1", "step1"]}, "revisions: must differ"),

@@ -1,5 +1,6 @@
 # Language models of several sizes, and runs that each differ from the first kind in one way.
-SIZES = config["papers"]["mdl"]["language"]["variants"]
+LANGUAGE = config["papers"]["mdl"]["language"]
+SIZES = [variant for variants in LANGUAGE["runs"].values() for variant in variants]
 SCRAMBLED = config["papers"]["mdl"]["controls"]["variants"]
 RUNS = config["papers"]["mdl"]["runs"]["variants"]
 
@@ -12,16 +13,16 @@ PARTS["mdl"] = {
         "exact": of_runs("deep_linear", "staircase_exact", "gibbs/draws.nc"),
     },
     "language": {
-        "critical": of_variants("gpt_neox", SIZES, "matrices/critical.csv"),
-        "fixed": of_variants("gpt_neox", SIZES, "fixed/draws.nc"),
-        "relative": of_variants("gpt_neox", SIZES, "relative/draws.nc"),
+        "critical": of_variants(LANGUAGE["testbed"], SIZES, "matrices/critical.csv"),
+        "fixed": of_variants(LANGUAGE["testbed"], SIZES, "fixed/draws.nc"),
+        "relative": of_variants(LANGUAGE["testbed"], SIZES, "relative/draws.nc"),
     },
     "runs": {
         "critical": of_variants("gpt_neox", RUNS, "matrices/critical.csv"),
         "fixed": of_variants("gpt_neox", RUNS, "fixed/draws.nc"),
         "relative": of_variants("gpt_neox", RUNS, "relative/draws.nc"),
     },
-    "bytes": {"coded": of_variants("gpt_neox", SIZES, "matrices/coded.csv")},
+    "bytes": {"coded": of_variants(LANGUAGE["testbed"], SIZES, "matrices/coded.csv")},
     "controls": {
         "critical": of_variants("gpt_neox", SCRAMBLED, "matrices/critical.csv"),
         "fixed": of_variants("gpt_neox", SCRAMBLED, "fixed/draws.nc"),
