@@ -138,6 +138,19 @@ def test_correlations_over_runs() -> None:
         assert found[f"{place}_runs"].value == 30
 
 
+def test_where_no_run_meets_the_loss_there_is_no_number() -> None:
+    inputs = of_runs(np.arange(9.0) + 5, np.arange(9.0), np.ones(9))
+    without = {
+        name: [table[table["kind"] == "scheduled"] for table in tables]
+        for name, tables in inputs.items()
+    }
+    found = mdl_runs.measure(without, RUNS)[1]
+    assert set(found) == set(mdl_runs.measure(inputs, RUNS)[1])
+    assert np.isnan(found["loss_relative_quantization"].value)
+    assert found["loss_relative_quantization"].doubt
+    assert found["step_relative_quantization"].value == pytest.approx(1)
+
+
 def test_an_estimate_that_is_only_its_rival_says_no_more() -> None:
     random = np.random.default_rng(2)
     rivals = 10 + random.random(30)

@@ -83,7 +83,8 @@ def measure(
     drawn: dict[tuple[str, ...], Measured] = {}
     for place, (suffix, tolerance) in product(PLACES, suffixes.items()):
         at = table[(table["place"] == place) & np.isclose(table["tolerance"], tolerance)]
-        for scheme, part in at.groupby("scheme"):
+        for scheme in table["scheme"].unique():
+            part = at[at["scheme"] == scheme]
             if suffix and scheme != "quantization":
                 continue
             for predictor in PREDICTORS:
@@ -102,7 +103,7 @@ def measure(
                 found[f"{name}_over_{rival}"] = _over_kinds(part, more, wanted)
                 found[f"{name}_given_{rival}"] = _over_kinds(part, given, wanted)
         for sampling in SAMPLINGS:
-            doubt = not_stationary(part[f"rhat_{sampling}"])
+            doubt = not_stationary(part[f"rhat_{sampling}"]) if len(part) else "no run is there"
             for name in [name for name in found if name.startswith(f"{place}_{sampling}_")]:
                 found[name] = doubtful(found[name], found[name].doubt or doubt)
         found[f"{place}_shuffled"] = _shuffled(part, wanted)
