@@ -13,6 +13,7 @@ from stagewise.figures.mdl_language import (
     draw_correlations,
     draw_gates,
     draw_levels,
+    judged,
 )
 from stagewise.figures.mdl_plateaus import draw_critical, draw_staircase
 from stagewise.figures.mdl_runs import draw_rivals, draw_runs
@@ -50,7 +51,7 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
     draw_runs(axes[9], tables["runs"], "relative", legend=False)
     draw_rivals(axes[10], tables["runs"])
     draw_gates(axes[11], tables["language"])
-    draw_bytes(axes[12], tables["bytes"])
+    draw_bytes(axes[12], tables["bytes"], judged(tables["language"]))
     draw_controls(axes[13], tables["controls"])
     letter(axes)
     return figure

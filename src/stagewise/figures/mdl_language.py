@@ -6,8 +6,6 @@ from matplotlib.axes import Axes
 
 from stagewise.figures.style import COLOURS, CONTROL, logarithmic
 
-TOLERANCE = 0.1
-"""Nats: the one that claims are judged at."""
 LABELS = {
     "fixed": "LLC, fixed γ",
     "relative": "LLC, relative γ",
@@ -27,6 +25,12 @@ SCHEMES = {
 }
 
 
+def judged(table: pd.DataFrame) -> float:
+    """The tolerance that claims are judged at: the middle one, in nats."""
+    found = sorted(table["tolerance"].dropna().unique())
+    return float(found[len(found) // 2])
+
+
 def draw_levels(axis: Axes, table: pd.DataFrame, sampling: str, *, label: str) -> None:
     """Critical levels against the LLC: sizes by colour with lines fitted at the judged tolerance,
     the other tolerances pale."""
@@ -34,7 +38,7 @@ def draw_levels(axis: Axes, table: pd.DataFrame, sampling: str, *, label: str) -
     for colour, (_, rows) in zip(COLOURS, part.groupby("run"), strict=False):
         for _, at in rows.groupby("tolerance"):
             known = at.dropna(subset=["amount"])
-            chosen = bool(np.isclose(at["tolerance"].iloc[0], TOLERANCE))
+            chosen = bool(np.isclose(at["tolerance"].iloc[0], judged(table)))
             axis.plot(
                 known[sampling],
                 known["amount"],
@@ -89,7 +93,7 @@ def draw_gates(axis: Axes, table: pd.DataFrame) -> None:
     axis.legend(fontsize=6)
 
 
-def draw_bytes(axis: Axes, table: pd.DataFrame) -> None:
+def draw_bytes(axis: Axes, table: pd.DataFrame, tolerance: float) -> None:
     """Rise of the loss against the bytes of the coded model, early and late checkpoints."""
     for colour, (_, rows) in zip(COLOURS, table.groupby("run"), strict=False):
         for step, style in ((rows["step"].min(), ":"), (rows["step"].max(), "-")):
@@ -103,7 +107,7 @@ def draw_bytes(axis: Axes, table: pd.DataFrame) -> None:
                 markersize=2.5,
                 label=f"step {step}" if colour == COLOURS[0] else None,
             )
-    axis.axhline(TOLERANCE, color=CONTROL, linewidth=0.8)
+    axis.axhline(tolerance, color=CONTROL, linewidth=0.8)
     axis.set_yscale("log")
     axis.set_xlabel("bytes of the coded model / of its 32-bit weights")
     axis.set_ylabel("rise of the loss (nats)")
@@ -113,7 +117,7 @@ def draw_bytes(axis: Axes, table: pd.DataFrame) -> None:
 
 def draw_controls(axis: Axes, table: pd.DataFrame) -> None:
     """LLC against critical levels: trained models on their way, and scrambled ones."""
-    near = table[np.isclose(table["tolerance"], TOLERANCE)]
+    near = table[np.isclose(table["tolerance"], judged(table))]
     for weights, marker, colour in (
         ("own", "o", COLOURS[0]),
         ("permuted", "x", COLOURS[1]),

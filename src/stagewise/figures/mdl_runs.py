@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from stagewise.figures.mdl_language import LABELS, TOLERANCE
+from stagewise.figures.mdl_language import LABELS, judged
 from stagewise.figures.style import COLOURS, CONTROL, logarithmic
 
 MARKERS = "os^Dv"
@@ -17,7 +17,7 @@ def draw_runs(axis: Axes, table: pd.DataFrame, sampling: str, *, legend: bool) -
         (table["row"] == "point")
         & (table["place"] == "step")
         & (table["scheme"] == "quantization")
-        & np.isclose(table["tolerance"], TOLERANCE)
+        & np.isclose(table["tolerance"], judged(table))
     ]
     for number, (kind, rows) in enumerate(part.groupby("variant")):
         axis.plot(
