@@ -1,5 +1,6 @@
 """Measures one part of a paper: a tidy table, and the statistics of its claims."""
 
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
@@ -11,9 +12,14 @@ from stagewise.findings import measured
 
 
 def loaded(path, *, level):
-    """A table, or draws, or with a `level` their LLC table; with the run's seed."""
-    run = next(piece for piece in Path(path).parts if piece.startswith("seed"))
-    seed = int(run.removeprefix("seed"))
+    """A table, draws, with a `level` their LLC table, or a trajectory; with the run's seed."""
+    parts = Path(path).parts
+    place = next(place for place, piece in enumerate(parts) if piece.startswith("seed"))
+    seed = int(parts[place].removeprefix("seed"))
+    if path.endswith(".safetensors"):
+        # By name: parts without trajectories do without torch, and do not depend on it.
+        points = import_module("stagewise.training.trajectory").load(path, testbed=parts[place - 2])
+        return replace(points, index=points.index.assign(seed=seed))
     if path.endswith(".csv"):
         return tables.load(path).assign(seed=seed)
     found = draws.load(path)

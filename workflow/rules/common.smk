@@ -314,8 +314,11 @@ def part_inputs(wildcards):
 
 
 def part_modules(wildcards):
-    """The module that measures one part of a paper."""
-    return [f"stagewise.findings.{wildcards.slug}_{wildcards.part}"]
+    """Modules that measuring a part of a paper imports by a name from its wildcards and inputs."""
+    listed = [path for found in part_inputs(wildcards).values() for path in found]
+    trained = any(path.endswith(".safetensors") for path in listed)
+    reader = ["stagewise.training.trajectory"] if trained else []
+    return [f"stagewise.findings.{wildcards.slug}_{wildcards.part}", *reader]
 
 
 def part_statistics(wildcards):

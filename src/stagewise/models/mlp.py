@@ -1,11 +1,13 @@
-"""Multilayer perceptrons with rectified linear units, as pure functions of their weights."""
+"""Multilayer perceptrons, as pure functions of their weights."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from math import sqrt
 
 import torch
 from torch import Generator, Tensor
+
+Activation = Callable[[Tensor], Tensor]
 
 
 def initial(widths: Sequence[int], *, stream: Generator) -> dict[str, Tensor]:
@@ -34,27 +36,40 @@ def layers(widths: Sequence[int]) -> dict[str, dict[str, Tensor]]:
     }
 
 
-def logits(weights: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
-    """Outputs (sample, out) of inputs (sample, in): relu between the layers, none at the end."""
+def logits(
+    weights: Mapping[str, Tensor], inputs: Tensor, activation: Activation = torch.relu
+) -> Tensor:
+    """Outputs (sample, out) of inputs (sample, in): `activation` between the layers, none at the
+    end."""
     depth = len(weights) // 2
     values = inputs
     for number in range(1, depth + 1):
         weight, bias = weights[f"layer{number}.weight"], weights[f"layer{number}.bias"]
         values = torch.addmm(bias, values, weight.T)
         if number < depth:
-            values = torch.relu(values)
+            values = activation(values)
     return values
 
 
-def cross_entropies(weights: Mapping[str, Tensor], inputs: Tensor, labels: Tensor) -> Tensor:
+def cross_entropies(
+    weights: Mapping[str, Tensor],
+    inputs: Tensor,
+    labels: Tensor,
+    activation: Activation = torch.relu,
+) -> Tensor:
     """Cross-entropy of each sample (sample,), in nats; labels (sample,) are class numbers."""
-    found = logits(weights, inputs)
+    found = logits(weights, inputs, activation)
     return torch.logsumexp(found, -1) - found.gather(-1, labels[:, None])[:, 0]
 
 
-def accuracy(weights: Mapping[str, Tensor], inputs: Tensor, labels: Tensor) -> Tensor:
+def accuracy(
+    weights: Mapping[str, Tensor],
+    inputs: Tensor,
+    labels: Tensor,
+    activation: Activation = torch.relu,
+) -> Tensor:
     """Share of samples whose largest output is that of their label."""
-    return (logits(weights, inputs).argmax(-1) == labels).double().mean()
+    return (logits(weights, inputs, activation).argmax(-1) == labels).double().mean()
 
 
 def norm(weights: Mapping[str, Tensor]) -> Tensor:
