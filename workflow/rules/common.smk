@@ -303,6 +303,29 @@ def custom_tables(wildcards):
     ]
 
 
+def custom_influences(wildcards):
+    """Influence in a model of the user's own, of every seed and sampling that records losses."""
+    section = config["testbeds"]["huggingface"][wildcards.variant]
+    recording = [
+        name
+        for name, sampling in section.get("sampling", {}).items()
+        if any(
+            observation.get("keep", "trace") == "trace"
+            for observation in sampling.get("observables", {}).values()
+        )
+    ]
+    if not recording:
+        fail(
+            f"testbeds.huggingface.{wildcards.variant}.sampling: none records losses of samples; "
+            f"give one `observables: {{train: {{}}}}`"
+        )
+    return [
+        path
+        for sampling in recording
+        for path in of_runs("huggingface", wildcards.variant, f"{sampling}/bif.nc")
+    ]
+
+
 def part_settings(wildcards):
     """The section of the configuration for one part of a paper's measurement."""
     return ordered(config["papers"].get(wildcards.slug, {}).get(wildcards.part, {}))

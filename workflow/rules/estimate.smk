@@ -40,6 +40,48 @@ rule custom:
         "../../scripts/collect_custom.py"
 
 
+rule influence:
+    # Covariances of the losses of recorded samples: any sample's influence on any other.
+    input:
+        draws="<results>/{testbed}/{variant}/seed{seed}/{sampling}/draws.nc",
+    output:
+        influence="<results>/{testbed}/{variant}/seed{seed}/{sampling}/bif.nc",
+    log:
+        "<logs>/{testbed}/{variant}/seed{seed}/{sampling}/influence.log",
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=20,
+    params:
+        *code("estimate_influence.py"),
+        settings={},
+    script:
+        "../../scripts/estimate_influence.py"
+
+
+rule custom_influence:
+    # Influence among the samples of a model of the user's own, of all samplings that recorded any.
+    input:
+        tables=custom_influences,
+    output:
+        influence="<results>/custom/{variant}/bif.nc",
+    log:
+        "<logs>/custom/{variant}/bif.log",
+    wildcard_constraints:
+        variant="|".join(sorted(config["testbeds"].get("huggingface", {}))) or "none",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        *code("collect_custom_influence.py"),
+        settings={},
+    script:
+        "../../scripts/collect_custom_influence.py"
+
+
 rule curvature:
     # Gradient and second derivatives of the loss at every checkpoint: the rivals of the LLC.
     input:

@@ -86,7 +86,8 @@ def build(settings: dict[str, Any], seed: int) -> Testbed:
     Loss: mean cross-entropy of a sequence's next tokens, in nats. Index columns: model, revision,
     step (of a revision called step<k> or checkpoint-<k>, where all are; else its place in the
     list) and commit (of the hub, or a digest of the folder's weights). Components: those of
-    `models.causal_lm_parts`. Observables: train and held_out, the loss of each sequence.
+    `models.causal_lm_parts`. Observables: train and held_out, the loss of each sequence, and
+    train_tokens and held_out_tokens, of each of their tokens.
 
     Raises SettingsError for settings that do not fit the model or its text, and ArtifactError for
     a folder or file that cannot be used.
@@ -105,9 +106,14 @@ def build(settings: dict[str, Any], seed: int) -> Testbed:
     def losses(w: Parameters, constants: Parameters, batch: Batch) -> Tensor:
         return of_tokens(w, batch["tokens"]).mean(1)
 
-    observables = {"train": Observable(losses, {"tokens": data})}
-    if model.held_out:
-        observables["held_out"] = Observable(losses, {"tokens": held_out})
+    def token_losses(w: Parameters, constants: Parameters, batch: Batch) -> Tensor:
+        return of_tokens(w, batch["tokens"])
+
+    recorded = {"train": data} | ({"held_out": held_out} if model.held_out else {})
+    observables = {name: Observable(losses, {"tokens": x}) for name, x in recorded.items()}
+    observables |= {
+        f"{name}_tokens": Observable(token_losses, {"tokens": x}) for name, x in recorded.items()
+    }
     return Testbed(
         name="huggingface",
         losses=losses,

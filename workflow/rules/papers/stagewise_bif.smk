@@ -1,0 +1,44 @@
+PARTS["stagewise_bif"] = {
+    "phases": {},
+    "dynamics": {},
+    "hierarchy": {
+        "checkpoints": of_runs("semantic_hierarchy", "tree", "checkpoints.safetensors"),
+        **{
+            name: of_runs("semantic_hierarchy", "tree", f"{name}/draws.nc")
+            for name in ("sgld", "early", "tethered", "untempered")
+        },
+    },
+    "retraining": {
+        "checkpoints": of_runs("semantic_hierarchy", "tree", "checkpoints.safetensors"),
+        "sgld": of_runs("semantic_hierarchy", "tree", "sgld/draws.nc"),
+    },
+    "unstructured": {
+        "sgld": of_runs("semantic_hierarchy", "unstructured", "sgld/draws.nc"),
+    },
+}
+
+
+rule figure_stagewise_bif:
+    input:
+        **part_tables("stagewise_bif"),
+    output:
+        pdf=report(
+            "<results>/figure3.pdf",
+            caption="../../report/stagewise_bif.rst",
+            category="Figures",
+            labels={"figure": "3", "paper": "stagewise_bif"},
+        ),
+        png="<results>/figure3.png",
+    log:
+        "<logs>/stagewise_bif/figure.log",
+    conda:
+        "../../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        *code("draw_figure.py", lambda wildcards: ["stagewise.figures.stagewise_bif"]),
+        settings={"slug": "stagewise_bif"},
+    script:
+        "../../../scripts/draw_figure.py"
