@@ -22,7 +22,7 @@ def of_first_seed(table: pd.DataFrame, kind: str) -> pd.DataFrame:
 def half_times(table: pd.DataFrame) -> dict[int, float]:
     """Mode -> when the first seed has half of it."""
     found = of_first_seed(table, "mode").groupby("mode")["half_time"].first()
-    return {int(str(mode)): float(time) for mode, time in found.items()}
+    return {int(float(str(mode))): float(time) for mode, time in found.items()}
 
 
 def draw_modes(axis: Axes, table: pd.DataFrame) -> None:

@@ -65,7 +65,8 @@ def measure(
         run: dict[str, float] = {}
         flips, peaks = [], []
         at = _aligned(points, found)
-        rows += _influence_rows(points, found, gamma, at)
+        step = 1 - float(inputs["sgld"][place]["epsilon"].max()) * gamma / 4
+        rows += _influence_rows(points, found, gamma, at, step)
         halves = _half_times(points)
         branches = []
         for item in PAIRS:
@@ -126,11 +127,11 @@ def _aligned(points: Points, found: Curves) -> list[int]:
 
 
 def _influence_rows(
-    points: Points, found: Curves, gamma: float, at: list[int]
+    points: Points, found: Curves, gamma: float, at: list[int], step: float
 ) -> list[dict[str, Any]]:
     rows = []
     for place, time in enumerate(found.times):
-        kernel = gradient_kernel(*_weights(points, at[place]), tree())
+        kernel = gradient_kernel(*_weights(points, at[place]), tree()) / step
         rows += [
             {
                 "kind": "influence",
