@@ -1,15 +1,18 @@
 """A user's own language model, from a folder to its table, by the workflow."""
 
 import language_models
+import numpy as np
 import pytest
 import yaml
 from copies import Copy, tiny
 
 from stagewise import tables
+from stagewise.engine import draws
 
 pytestmark = pytest.mark.workflow
 
 TABLE = "results/custom/mine/llc.csv"
+INFLUENCE = "results/custom/mine/bif.nc"
 OVERLAY = {
     "testbeds": {
         "huggingface": {
@@ -21,6 +24,7 @@ OVERLAY = {
                     "text": "text.txt",
                     "context": 12,
                     "sequences": 16,
+                    "held_out": 2,
                     "evaluation": 8,
                 },
                 "sampling": {
@@ -35,7 +39,7 @@ OVERLAY = {
                         **changes,
                     }
                     for name, changes in {
-                        "whole": {},
+                        "whole": {"observables": {"train": {}, "held_out_tokens": {}}},
                         "parts": {"components": ["layer1", "0:3"]},
                     }.items()
                 },
@@ -57,6 +61,7 @@ PER_REVISION = {
                     "text": "text.txt",
                     "context": 12,
                     "sequences": 16,
+                    "held_out": 2,
                     "evaluation": 8,
                 },
                 "compression": {
@@ -92,7 +97,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Copy:
     language_models.saved(copy.path / "model", steps=(0, 1))
     (copy.path / "text.txt").write_text(language_models.text(600))
     (copy.path / "mine.yaml").write_text(yaml.safe_dump(OVERLAY, sort_keys=False))
-    copy.made(TABLE, "--configfile", "mine.yaml")
+    copy.made(TABLE, INFLUENCE, "--configfile", "mine.yaml")
     return copy
 
 
@@ -111,6 +116,30 @@ def test_one_table_has_every_sampling(copy: Copy) -> None:
     assert (table["model"] == "model").all()
     assert table["commit"].nunique() == 2
     assert ((table["low"] < table["lambda_hat"]) & (table["lambda_hat"] < table["high"])).all()
+
+
+def test_influence_of_any_sample_on_any_other(copy: Copy) -> None:
+    found = draws.load(copy.path / INFLUENCE)
+    assert found.covariance.dims == ("sampling", "seed", "checkpoint", "n", "sample", "other")
+    assert found.sampling.values.tolist() == ["whole"]
+    assert found.revision.values.tolist() == ["step0", "step1"]
+    own = found.isel(sample=found.observable == "train").sequence.values
+    assert own.tolist() == list(range(16))
+    tokens = found.isel(sample=found.observable == "held_out_tokens")
+    assert tokens.sizes["sample"] == 2 * 11
+    diagonal = np.diagonal(found.covariance.values, axis1=-2, axis2=-1)
+    assert (diagonal > 0).all()
+    assert np.allclose(np.diagonal(found.correlation.values, axis1=-2, axis2=-1), 1)
+
+
+def test_influence_without_recorded_losses_is_named(copy: Copy) -> None:
+    wrong = yaml.safe_load(yaml.safe_dump(OVERLAY))
+    del wrong["testbeds"]["huggingface"]["mine"]["sampling"]["whole"]["observables"]
+    (copy.path / "wrong.yaml").write_text(yaml.safe_dump(wrong))
+    ended = copy.snakemake("--dry-run", INFLUENCE, "--configfile", "wrong.yaml")
+    assert ended.status == 1
+    assert "testbeds.huggingface.mine.sampling: none records losses of samples" in ended.text
+    assert "Traceback" not in ended.text
 
 
 def test_the_log_is_plain(copy: Copy) -> None:
