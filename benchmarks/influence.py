@@ -10,7 +10,6 @@ what it started with.
 
 import argparse
 import multiprocessing
-import resource
 import time
 from pathlib import Path
 
@@ -58,15 +57,22 @@ def theirs(found):
     return -blocks.values.reshape(SEQUENCES * TOKENS, -1)
 
 
+def _resident(what):
+    """VmRSS or VmHWM of this process, megabytes."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith(what)).split()[1]) / 1024
+
+
 def _memory(way, queue):
     found = losses()
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = _resident("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")  # forgets the peak so far
     way(found)
-    queue.put((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+    queue.put(_resident("VmHWM") - before)
 
 
 def megabytes(way):
-    """Most memory beyond the losses, in a process of its own."""
+    """Most memory beyond the losses, in a process of its own (Linux)."""
     context = multiprocessing.get_context("spawn")
     queue = context.Queue()
     process = context.Process(target=_memory, args=(way, queue))
