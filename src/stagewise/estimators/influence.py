@@ -51,6 +51,15 @@ def block_covariances(
     return np.matmul(one.transpose(0, 2, 1), two) * (lead[0] / freedom)
 
 
+def block_variances(losses: ArrayLike, *, blocks: int = 1, pooled: bool = False) -> Array:
+    """The diagonals of `block_covariances` alone, (chain x block, a)."""
+    one = _centred(losses, blocks, pooled=pooled)
+    chains, draws = one.shape[:2]
+    freedom = chains * draws - 1 if pooled else chains * (draws - 1)
+    squares = one.reshape(chains * blocks, draws // blocks, -1)
+    return np.einsum("bda,bda->ba", squares, squares) * (chains * blocks / freedom)
+
+
 def _centred(losses: ArrayLike, blocks: int, *, pooled: bool) -> Array:
     found = np.array(losses, dtype=np.float64)
     if found.ndim != 3:

@@ -1,12 +1,15 @@
 """Attention-only transformers that learn a language of known classes and exact entropies."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from stagewise.data.synthetic_language import (
+    CLASSES,
     SOURCES,
     Grammar,
     Language,
@@ -50,6 +53,8 @@ class Model:
 
 OUTPUTS = 16
 """Sequences that the outputs of a model are recorded on."""
+MIXED = 16
+"""Sequences of each source in the observable `mixed`."""
 
 
 def build(settings: dict[str, Any], seed: int) -> Testbed:
@@ -57,10 +62,10 @@ def build(settings: dict[str, Any], seed: int) -> Testbed:
 
     Loss: mean cross-entropy of the tokens of a sequence, in nats. Components: heads "0:0", ...,
     "layer0", ..., pairs "0:0+1:0", ... Observables: each source, the loss of each
-    token of held-out sequences. Distributions: each source alone. Behaviour:
-    `estimators.language_scores`.
+    token of held-out sequences; `mixed`, that of some of all sources. Distributions: each source
+    alone. Metric: induction_gap. Behaviour: `estimators.language_scores`.
     """
-    model = build_settings(Model, settings, "synthetic_language.model")
+    model = _model(settings)
     known = language(model.grammar, model.tables)
     train = sequences(known, model.train, model.length, stream_seed(seed, "train"))
     test = sequences(known, model.test, model.length, stream_seed(model.tables, "test"))
@@ -84,6 +89,13 @@ def build(settings: dict[str, Any], seed: int) -> Testbed:
             stream=stream,
         )
 
+    def induction_gap(w: Parameters, constants: Parameters) -> Tensor:
+        """Mean loss of blocks' first copies less that of the later ones, nats."""
+        repeats = tested["repeats"]
+        lost = token_losses(w, constants, _tokens(repeats))
+        first, again = (of_class(repeats, name) for name in ("first copy", "repeated"))
+        return lost[first].mean() - lost[again].mean()
+
     shapes = initial(generator(0, "shapes"))
     shown = torch.from_numpy(test.tokens[:OUTPUTS]).long()
     return Testbed(
@@ -99,7 +111,37 @@ def build(settings: dict[str, Any], seed: int) -> Testbed:
         behaviour=lambda w: scores(w, known, test, tested),
         outputs=lambda w: attention_only.logits(w, shown[:, :-1]).flatten(),
         components=attention_only.head_masks(shapes) | attention_only.pair_masks(shapes),
-        observables={name: Observable(token_losses, _tokens(tested[name])) for name in SOURCES},
+        metrics={"induction_gap": induction_gap},
+        observables={
+            name: Observable(token_losses, _tokens(text))
+            for name, text in {**tested, "mixed": _joined(tested)}.items()
+        },
+    )
+
+
+def mixed(settings: dict[str, Any]) -> Text:
+    """What the observable `mixed` is of: MIXED held-out sequences of each source, by source."""
+    model = _model(settings)
+    known = language(model.grammar, model.tables)
+    return _joined({name: _alone(known, model, name, "alone", model.alone) for name in SOURCES})
+
+
+def of_class(text: Text, name: str) -> Tensor:
+    """(sequence, length) whether a token is of that class."""
+    return torch.from_numpy(text.classes == CLASSES.index(name))
+
+
+def _model(settings: dict[str, Any]) -> Model:
+    return build_settings(Model, settings, "synthetic_language.model")
+
+
+def _joined(tested: Mapping[str, Text]) -> Text:
+    """The first sequences of each source."""
+    return Text(
+        *(
+            np.concatenate([part[:MIXED] for part in parts])
+            for parts in zip(*tested.values(), strict=True)
+        )
     )
 
 

@@ -14,6 +14,7 @@ from stagewise.resume import restore_streams, stream_states
 from stagewise.seeds import generator
 from stagewise.settings import SettingsError
 from stagewise.testbeds.testbed import Testbed
+from stagewise.training.emphasis import emphasise, twins
 from stagewise.training.optimizers import OPTIMIZERS, Hyperparameters, Memory
 from stagewise.training.schedule import checkpoint_steps
 from stagewise.training.training import Configuration, Training
@@ -59,7 +60,12 @@ class Fleet:
         ).to(self._position.dtype)
         self._settings = settings
         self._batch = settings[0].batch if testbed.samples else None
-        self._streams = [generator(seed, "batch", *key) for key in self._keys]
+        seen = twins(training.configurations)
+        self._seed, self._batches = seed, [(seen[place], model) for place, model in self._keys]
+        self._streams = [generator(seed, "batch", *key) for key in self._batches]
+        for setting in settings:
+            if setting.emphasis is not None:
+                testbed.of(setting.emphasis.distribution)  # ends a run that has no such data
         self._program = Program(testbed.losses, self.shapes, {}, rows=1)
         half = training.precision == "bfloat16"
         if half and self._position.dtype != torch.float32:
@@ -128,7 +134,7 @@ class Fleet:
             if picked is None:
                 loss, gradient = self._trained.loss_and_gradient(self._position, self._testbed.data)
             else:
-                batch = {k: v[picked[:, inner]] for k, v in self._testbed.data.items()}
+                batch = self._minibatch(picked[:, inner])
                 loss, gradient = self._trained.loss_and_gradient(
                     self._position, batch, shared=False
                 )
@@ -146,6 +152,20 @@ class Fleet:
                 f"({self._settings[row].learning_rate})"
             )
         self._leave()
+
+    def _minibatch(self, picked: Tensor) -> dict[str, Tensor]:
+        """Of each model in flight at the next step, from its own numbers (row, sample)."""
+        batch = {name: tensor[picked] for name, tensor in self._testbed.data.items()}
+        rows = self._rows.tolist()
+        emphasise(
+            batch,
+            self._testbed,
+            [self._settings[row] for row in rows],
+            [self._batches[row] for row in rows],
+            seed=self._seed,
+            step=self.step + 1,
+        )
+        return batch
 
     def _now(self) -> Hyperparameters:
         """The settings at this step."""

@@ -31,8 +31,8 @@ def train(
     is met; passage, where the descent to it begins), target (that loss, or not a number),
     descended (steps of that descent), loss (mean over all data, nats), learning_rate, batch
     (0: all data), momentum, and one column per metric of the testbed. Model m starts from the same
-    weights in every configuration. The steps of a model depend on its configuration's place, its
-    number and the seed only.
+    weights in every configuration. The steps of a model depend on its configuration's place (with
+    an emphasis: on that of the first that differs in it alone), its number and the seed only.
     """
     numbered = list(enumerate(training.configurations))
     groups = [

@@ -5,6 +5,26 @@ from typing import Literal
 
 
 @dataclass(frozen=True)
+class Emphasis:
+    """Some steps in which part of every minibatch comes from one distribution of the testbed."""
+
+    distribution: str
+    """Its name there."""
+    share: float
+    """Of the minibatch, in whole samples: as many as otherwise in all."""
+    start: int
+    """Steps before the first of them."""
+    end: int
+    """The last of them, counted from 1."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share <= 1:
+            raise ValueError(f"share: must be in (0, 1], got {self.share}")
+        if not 0 <= self.start < self.end:
+            raise ValueError(f"end: must be beyond start = {self.start}, got {self.end}")
+
+
+@dataclass(frozen=True)
 class Configuration:
     """One setting of the optimizer; a run trains all its configurations side by side."""
 
@@ -21,6 +41,9 @@ class Configuration:
     learning rate at every step."""
     warmup: int = 0
     """Steps over which the learning rate rises linearly from zero."""
+    emphasis: Emphasis | None = None
+    """Such a configuration sees the minibatches of the first that is like it in all else, but for
+    the samples that are emphasised."""
 
     def __post_init__(self) -> None:
         if self.learning_rate <= 0:
@@ -39,6 +62,8 @@ class Configuration:
             raise ValueError(f"warmup: must not be negative, got {self.warmup}")
         if self.batch is not None and self.batch < 1:
             raise ValueError(f"batch: must be at least 1, got {self.batch}")
+        if self.emphasis is not None and self.batch is None:
+            raise ValueError("emphasis: is on minibatches; give a `batch`")
 
 
 @dataclass(frozen=True)
@@ -84,6 +109,11 @@ class Training:
             raise ValueError(
                 f"target_steps: must be at least steps = {self.steps}, got {self.target_steps}"
             )
+        for setting in self.configurations:
+            if setting.emphasis is not None and setting.emphasis.end > self.steps:
+                raise ValueError(
+                    f"emphasis.end: {setting.emphasis.end} is beyond steps = {self.steps}"
+                )
         if self.descend_from < 1:
             raise ValueError(f"descend_from: must be at least 1, got {self.descend_from}")
         if self.descent_rate <= 0:

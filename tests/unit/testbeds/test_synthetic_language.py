@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from stagewise.settings import SettingsError
-from stagewise.testbeds.synthetic_language import build
+from stagewise.testbeds.synthetic_language import MIXED, build, mixed, of_class
 
 SMALL = {"train": 64, "test": 8, "alone": 8, "refined": 16, "width": 8, "heads": 2, "length": 20}
 
@@ -52,3 +52,27 @@ def test_losses_and_behaviour_are_finite() -> None:
     tokens = testbed.observables["rules"]
     assert tokens.losses(weights, {}, tokens.data).shape == (8, 20)
     assert torch.isfinite(testbed.outputs(weights)).all()
+
+
+def test_mixed_observable_has_sequences_of_all_sources_and_known_classes() -> None:
+    testbed, text = build(SMALL, 0), mixed(SMALL)
+    tokens = testbed.observables["mixed"].data["tokens"]
+    assert torch.equal(tokens, torch.from_numpy(text.tokens).to(tokens.dtype))
+    assert len(tokens) == 4 * min(SMALL["alone"], MIXED)
+    assert torch.equal(tokens[:8], testbed.observables["markov"].data["tokens"][:MIXED])
+    again = of_class(text, "repeated")
+    assert again.shape == tokens[:, 1:].shape
+    assert again[8:16].any()
+    assert not again[:8].any()
+
+
+def test_induction_gap_is_the_difference_of_two_scores() -> None:
+    testbed = build(SMALL, 0)
+    assert testbed.initial is not None
+    assert testbed.behaviour is not None
+    weights = testbed.initial(torch.Generator().manual_seed(0))
+    scores = testbed.behaviour(weights)
+    gap = testbed.metrics["induction_gap"](weights, {})
+    assert float(gap) == pytest.approx(
+        scores["loss_first_copy"] - scores["loss_repeated"], abs=1e-5
+    )
