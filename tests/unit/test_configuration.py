@@ -43,6 +43,8 @@ def test_ours_and_the_smallest_are_sound() -> None:
 
 
 COMPRESSION = ["testbeds", "polynomial", "some", "compression", "all"]
+TRAINED = ["testbeds", "polynomial", "some", "training", "configurations", 0]
+EMPHASIS = {"distribution": "rare", "share": 0.5, "start": 0, "end": 5}
 
 
 @pytest.mark.parametrize(
@@ -59,13 +61,16 @@ COMPRESSION = ["testbeds", "polynomial", "some", "compression", "all"]
         (["testbeds", "polynomial", "some", "sampling", "main", "burn_in"], 10, "main.burn_in: "),
         (["testbeds", "polynomial", "some", "sampling", "main", "n"], [9, 9], "main.n: "),
         (["testbeds", "polynomial", "some", "training", "steps"], 0, "training.steps: "),
+        ([*TRAINED, "emphasis"], EMPHASIS, "emphasis: is on minibatches; give a `batch`"),
+        ([*TRAINED, "emphasis"], EMPHASIS | {"share": 2}, "emphasis.share: 2 is greater"),
+        ([*TRAINED, "emphasis"], EMPHASIS | {"until": 3}, "emphasis.until: unknown setting"),
         ([*COMPRESSION, "tolerances"], [], "all.tolerances: must not be empty"),
         ([*COMPRESSION, "tolerence"], [0.1], "all.tolerence: unknown setting; did you mean"),
         ([*COMPRESSION, "schemes", "kept", "scheme"], "prune", "kept.scheme: 'prune' is not"),
         ([*COMPRESSION, "schemes", "kept", "draws"], 4, "kept.draws: pruning is the same"),
     ],
 )
-def test_mistakes_are_named(path: list[str], value: Any, message: str) -> None:
+def test_mistakes_are_named(path: list[Any], value: Any, message: str) -> None:
     config = sound()
     place = config
     for key in path[:-1]:

@@ -15,18 +15,28 @@ from stagewise.figures.stagewise_bif_hierarchy import (
     draw_phases,
     draw_windows,
 )
+from stagewise.figures.stagewise_bif_language import (
+    draw_classes,
+    draw_delimiters,
+    draw_intervention,
+    draw_times,
+)
 from stagewise.figures.style import WIDTH, letter
 
 
 def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """The figure from the tables of the paper's parts.
 
-    Rows: how the hierarchy is learned; influence of dog on three items; retraining, theory and
-    phases.
+    Rows: how the hierarchy is learned; influence of dog on three items; retraining and theory;
+    language models, classes of their tokens and what is up-weighted when.
     """
-    figure = plt.figure(figsize=(WIDTH, 9), layout="constrained")
-    rows = figure.add_gridspec(3, 3)
-    axes = [figure.add_subplot(rows[row, column]) for row in range(3) for column in range(3)]
+    figure = plt.figure(figsize=(WIDTH, 15), layout="constrained")
+    rows = figure.add_gridspec(5, 6)
+    axes = [
+        figure.add_subplot(rows[row, width * column : width * (column + 1)])
+        for row, width in enumerate((2, 2, 3, 2, 3))
+        for column in range(6 // width)
+    ]
     hierarchy, retraining = tables["hierarchy"], tables["retraining"]
     draw_modes(axes[0], hierarchy)
     draw_hidden(axes[1], hierarchy)
@@ -35,5 +45,11 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
         draw_influence(axes[3 + place], hierarchy, retraining, item, legend=place == 0)
     draw_windows(axes[6], hierarchy, retraining)
     draw_agreement(axes[7], hierarchy)
+    language, intervention = tables["language"], tables["intervention"]
+    draw_classes(axes[8], language, "covariance")
+    draw_classes(axes[9], language, "correlation")
+    draw_delimiters(axes[10], language)
+    draw_intervention(axes[11], intervention)
+    draw_times(axes[12], intervention)
     letter(axes)
     return figure

@@ -15,6 +15,15 @@ PARTS["stagewise_bif"] = {
     "unstructured": {
         "sgld": of_runs("semantic_hierarchy", "unstructured", "sgld/draws.nc"),
     },
+    "language": {
+        "draws": of_runs("synthetic_language", "language", "influence/draws.nc"),
+        "behaviour": of_runs("synthetic_language", "language", "behaviour.csv"),
+    },
+    "intervention": {
+        "runs": of_runs(
+            "synthetic_language", "intervention", "checkpoints.safetensors"
+        ),
+    },
 }
 
 
