@@ -106,4 +106,4 @@ def draw_times(axis: Axes, table: pd.DataFrame) -> None:
     axis.set_xticks(places, [label.replace(", ", ",\n") for _, label in ARMS.values()], fontsize=6)
     axis.set_xlim(-0.5, len(ARMS) - 0.5)
     axis.set_ylabel("steps to half of the gap")
-    axis.set_title(f"Then sooner than before: p = {p:.2g}")
+    axis.set_title(f"Sooner as it forms than before? p = {p:.2g}")
