@@ -12,8 +12,13 @@ from stagewise.findings import measured
 
 
 def loaded(path, *, level):
-    """A table, draws, with a `level` their LLC table, or a trajectory; with the run's seed."""
+    """A table, draws, with a `level` their LLC table, or a trajectory; with the run's seed.
+
+    A table that is of no run stands under benchmarks/.
+    """
     parts = Path(path).parts
+    if parts[0] == "benchmarks":
+        return tables.load(path)
     place = next(place for place, piece in enumerate(parts) if piece.startswith("seed"))
     seed = int(parts[place].removeprefix("seed"))
     if path.endswith(".safetensors"):

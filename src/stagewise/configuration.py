@@ -19,6 +19,7 @@ from stagewise.engine.sampling import Sampling
 from stagewise.findings.condition import parse_condition
 from stagewise.samplers.options import options
 from stagewise.settings import SettingsError, build
+from stagewise.training.retraining import Retraining
 from stagewise.training.training import Training
 
 
@@ -101,6 +102,10 @@ def _wrong_steps(config: Mapping[str, Any], library: Path) -> Iterator[str]:
             where = f"testbeds.{testbed}.{variant}"
             if "training" in section:
                 yield from _wrong(Training, section["training"], f"{where}.training")
+            if "retraining" in section:
+                yield from _wrong(Retraining, section["retraining"], f"{where}.retraining")
+                if "training" not in section:
+                    yield f"{where}.retraining: needs `training`, whose recipe it repeats"
             for name, compression in section.get("compression", {}).items():
                 yield from _wrong(Compressions, compression, f"{where}.compression.{name}")
             for name, sampling in section.get("sampling", {}).items():

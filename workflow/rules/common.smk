@@ -195,6 +195,14 @@ def run_settings(wildcards):
     )
 
 
+def retraining_settings(wildcards):
+    """What models retrained on subsets depend on: those of the run, and which subsets."""
+    retraining = variant_of(wildcards).get("retraining")
+    if retraining is None:
+        fail(f"testbeds.{wildcards.testbed}.{wildcards.variant}.retraining: missing")
+    return {**run_settings(wildcards), "retraining": ordered(retraining)}
+
+
 def sampling_settings(wildcards):
     """What draws depend on beside the checkpoints."""
     section = variant_of(wildcards)
@@ -266,6 +274,7 @@ def most_lines():
         for variant in family.values():
             run = {key: variant.get(key, {}) for key in ("model", "training")}
             sections += [run, {"model": run["model"], **config["curvature"]}]
+            sections.append({**run, "retraining": variant.get("retraining", {})})
             for sampling in variant.get("sampling", {}).values():
                 sections.append({"model": run["model"], "sampling": sampling})
             for compression in variant.get("compression", {}).values():

@@ -22,3 +22,29 @@ rule train:
         settings=lambda wildcards: Section(run_settings(wildcards)),
     script:
         "../../scripts/train_run.py"
+
+
+rule retrain:
+    # Models trained on random subsets of a run's data: the ground truth of data attribution.
+    input:
+        tokens=tokens,
+    output:
+        losses="<results>/{testbed}/{variant}/seed{seed}/retrained.nc",
+    log:
+        "<logs>/{testbed}/{variant}/seed{seed}/retrain.log",
+    benchmark:
+        "<logs>/{testbed}/{variant}/seed{seed}/retrain.tsv"
+    wildcard_constraints:
+        variant=trained(),
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=memory,
+        runtime=60,
+    params:
+        *code("retrain_subsets.py", train_modules),
+        *settings(retraining_settings),
+        settings=lambda wildcards: Section(retraining_settings(wildcards)),
+    script:
+        "../../scripts/retrain_subsets.py"

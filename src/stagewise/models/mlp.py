@@ -41,13 +41,23 @@ def logits(
 ) -> Tensor:
     """Outputs (sample, out) of inputs (sample, in): `activation` between the layers, none at the
     end."""
+    return _forward(weights, inputs, activation)[-1]
+
+
+def layer_inputs(
+    weights: Mapping[str, Tensor], inputs: Tensor, activation: Activation = torch.relu
+) -> list[Tensor]:
+    """What each layer is given, (sample, in), from the first to the last."""
+    return _forward(weights, inputs, activation)[:-1]
+
+
+def _forward(weights: Mapping[str, Tensor], inputs: Tensor, activation: Activation) -> list[Tensor]:
     depth = len(weights) // 2
-    values = inputs
+    values = [inputs]
     for number in range(1, depth + 1):
         weight, bias = weights[f"layer{number}.weight"], weights[f"layer{number}.bias"]
-        values = torch.addmm(bias, values, weight.T)
-        if number < depth:
-            values = activation(values)
+        found = torch.addmm(bias, values[-1], weight.T)
+        values.append(activation(found) if number < depth else found)
     return values
 
 

@@ -1,0 +1,45 @@
+PARTS["bif"] = {
+    "regression": {"sgld": of_runs("linear_regression", "sixty", "sgld/draws.nc")},
+    "retraining": {
+        "checkpoints": of_runs("digits_mlp", "attribution", "checkpoints.safetensors"),
+        "retrained": of_runs("digits_mlp", "attribution", "retrained.nc"),
+        **{
+            name: of_runs("digits_mlp", "attribution", f"{name}/draws.nc")
+            for name in config["testbeds"]["digits_mlp"]["attribution"]["sampling"]
+        },
+    },
+    "translations": {
+        corpus: of_runs("bilingual", corpus, "sgld/draws.nc")
+        for corpus in ("related", "unrelated")
+    },
+    "cost": {"cost": ["benchmarks/influence_cost.csv"]},
+}
+
+
+rule figure_bif:
+    input:
+        **part_tables("bif"),
+    output:
+        pdf=report(
+            "<results>/figure10.pdf",
+            caption="../../report/bif.rst",
+            category="Figures",
+            labels={"figure": "10", "paper": "bif"},
+        ),
+        png="<results>/figure10.png",
+    log:
+        "<logs>/bif/figure.log",
+    conda:
+        "../../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        *code(
+            "draw_figure.py",
+            lambda wildcards: ["stagewise.figures.bif"],
+        ),
+        settings={"slug": "bif"},
+    script:
+        "../../../scripts/draw_figure.py"
