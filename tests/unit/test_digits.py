@@ -71,3 +71,29 @@ def test_mnist_without_network_says_what_it_needs(monkeypatch):
     monkeypatch.setattr(datasets, "load_dataset", unreachable)
     with pytest.raises(SettingsError, match=r"ylecun/mnist at revision 77f3.*needs the network"):
         module.digits("mnist", train=10)
+
+
+def test_penalty_is_of_the_training_loss_alone():
+    plain = build({"hidden": [3], "train": 20, "activation": "tanh"}, 0)
+    penalised = build({"hidden": [3], "train": 20, "activation": "tanh", "penalty": 0.5}, 0)
+    w = plain.initial(generator(0, "weights"))
+    squares = sum(float(tensor.square().sum()) for tensor in w.values())
+    apart = penalised.losses(w, {}, plain.data) - plain.losses(w, {}, plain.data)
+    torch.testing.assert_close(apart, torch.full((20,), squares / 4))
+    train = penalised.observables["train"]
+    torch.testing.assert_close(train.losses(w, {}, train.data), plain.losses(w, {}, plain.data))
+
+
+def test_offset_and_test_change_the_images_only():
+    plain, moved = build({"train": 20}, 0), build({"train": 20, "offset": 0.3, "test": 7}, 0)
+    torch.testing.assert_close(moved.data["x"], plain.data["x"] - 0.3)
+    few, all_of = moved.observables["test"].data, plain.observables["test"].data
+    torch.testing.assert_close(few["x"], all_of["x"][:7] - 0.3)
+    assert torch.equal(few["y"], all_of["y"][:7])
+
+
+@pytest.mark.parametrize("settings", [{"penalty": -1.0}, {"test": 0}])
+def test_bad_settings_are_named(settings):
+    (name,) = settings
+    with pytest.raises(SettingsError, match=f"digits_mlp.model.{name}"):
+        build(settings, 0)
