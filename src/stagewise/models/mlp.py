@@ -85,3 +85,12 @@ def accuracy(
 def norm(weights: Mapping[str, Tensor]) -> Tensor:
     """Euclidean norm of all weights and biases together."""
     return torch.stack([tensor.square().sum() for tensor in weights.values()]).sum().sqrt()
+
+
+def penultimate(
+    weights: Mapping[str, Tensor], inputs: Tensor, activation: Activation = torch.relu
+) -> Tensor:
+    """What enters the last layer, (sample, width), of inputs (sample, in)."""
+    depth = len(weights) // 2
+    below = {name: weights[name] for name in weights if not name.startswith(f"layer{depth}.")}
+    return activation(logits(below, inputs, activation)) if below else inputs
