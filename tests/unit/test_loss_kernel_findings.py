@@ -9,6 +9,7 @@ import torch
 import xarray as xr
 
 from stagewise.data.class_tree import leaf_distances
+from stagewise.data.digits import digits
 from stagewise.findings.kernels import (
     constant_share,
     exact_covariances,
@@ -19,11 +20,12 @@ from stagewise.findings.kernels import (
 from stagewise.findings.loss_kernel_arithmetic import SHARINGS
 from stagewise.findings.loss_kernel_arithmetic import measure as measure_arithmetic
 from stagewise.findings.loss_kernel_development import measure as measure_development
+from stagewise.findings.loss_kernel_digits import measure as measure_digits
 from stagewise.findings.loss_kernel_linear import measure as measure_linear
 from stagewise.findings.loss_kernel_towers import measure as measure_towers
 from stagewise.findings.loss_kernel_tree import measure as measure_tree
 from stagewise.models import mlp
-from stagewise.testbeds import class_tree, linear_regression, modular_arithmetic
+from stagewise.testbeds import class_tree, digits_mlp, linear_regression, modular_arithmetic
 from stagewise.testbeds.testbed import Points, Testbed
 from stagewise.theory.local_influence import posterior_covariance
 
@@ -242,3 +244,25 @@ def test_penultimate_activations_enter_the_last_layer() -> None:
     assert hidden.shape == (6, 3)
     expected = hidden @ w["layer3.weight"].T + w["layer3.bias"]
     torch.testing.assert_close(mlp.logits(w, x, torch.tanh), expected)
+
+
+def test_digits() -> None:
+    model = {"hidden": [6], "train": 60}
+    classes = digits("sklearn", train=60).labels.numpy()
+    trained = fresh(digits_mlp.build(model, 0), 2)
+    inputs = {
+        "right": [draws(coupled(classes, 2.0), [5, 5])],
+        "right_points": [trained],
+        "untrained": [draws(random.standard_normal((2, 6, 400, 60)), [0, 0])],
+        "random": [draws(coupled(random.permutation(classes), 2.0), [5, 5])],
+    }
+    table, found = measure_digits(inputs, {"model": model})
+    assert found["digits_agreement"].value > 0.95
+    assert found["digits_agreement_untrained"].value < 0.4
+    assert found["digits_agreement_pixels"].value > 0.5
+    assert abs(found["digits_share_left"].value) < 0.3
+    places = table[table["kind"] == "map"]
+    assert len(places) == 60
+    means = places.groupby("label")[["x", "y"]].mean()
+    within = (places[["x", "y"]] - means.loc[places["label"]].to_numpy()).var().sum()
+    assert within < 0.2 * places[["x", "y"]].var().sum()
