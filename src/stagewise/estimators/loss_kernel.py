@@ -69,6 +69,13 @@ def within_and_across(values: ArrayLike, labels: ArrayLike) -> tuple[float, floa
     return float(found[same & upper].mean()), float(found[~same & upper].mean())
 
 
+def across_over_within(squares: ArrayLike, labels: ArrayLike) -> float:
+    """Strength over pairs of different labels over that of pairs with the same, from squares (a, a);
+    not a number where nothing is coupled within."""
+    within, across = map(float, map(strength, within_and_across(squares, labels)))
+    return across / within if within > 0 else float("nan")
+
+
 def auc(values: ArrayLike, labels: ArrayLike) -> float:
     """Chance that a pair with the same label has the larger value (a, a) than one without."""
     found, label = np.asarray(values, dtype=np.float64), np.asarray(labels)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from stagewise.estimators.influence import block_covariances, normalised
 from stagewise.estimators.loss_kernel import (
+    across_over_within,
     auc,
     clusters_agreement,
     effective_draws,
@@ -105,7 +106,7 @@ def _separation(correlations: Array, squares: Array, task: NDArray[np.int64]) ->
         "mean_across": across,
         "within": strong,
         "across": weak,
-        "ratio": weak / strong if strong > 0 else np.nan,
+        "ratio": across_over_within(squares, task),
     }
 
 

@@ -10,7 +10,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from stagewise.estimators.influence import block_covariances, normalised
-from stagewise.estimators.loss_kernel import squared_correlations, strength, within_and_across
+from stagewise.estimators.loss_kernel import across_over_within, squared_correlations
 from stagewise.findings.kernels import properties, traces
 from stagewise.findings.measured import Measured, doubtful, exact, mean_of, not_stationary
 from stagewise.settings import build
@@ -133,8 +133,8 @@ def _shared(
         rows.append(
             {
                 **points.index.iloc[place][["shared", "data_set"]].to_dict(),
-                "exact": _ratio(squares, task),
-                "sampled": _ratio(sampled, task),
+                "exact": across_over_within(squares, task),
+                "sampled": across_over_within(sampled, task),
             }
         )
     table = pd.DataFrame(rows)
@@ -153,8 +153,3 @@ def _shared(
         },
         kernels,
     )
-
-
-def _ratio(squares: Array, task: NDArray[np.int64]) -> float:
-    within, across = within_and_across(squares, task)
-    return float(strength(across) / strength(within))

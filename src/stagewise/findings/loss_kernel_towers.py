@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from stagewise.estimators.influence import block_covariances, normalised
 from stagewise.estimators.loss_kernel import (
+    across_over_within,
     auc,
     effective_draws,
     squared_correlations,
@@ -74,7 +75,9 @@ def measure(
         for found, count in zip(correlations, worth, strict=True)
     ]
     exactly = [
-        _ratio(np.square(normalised(exact_covariances(testbed, points, k, draws).whole)), task)
+        across_over_within(
+            np.square(normalised(exact_covariances(testbed, points, k, draws).whole)), task
+        )
         for k in range(len(kernels))
     ]
     found = {
@@ -91,11 +94,6 @@ def measure(
     doubt = not_stationary(draws.rhat.values.ravel())
     found = {name: doubtful(number, doubt) for name, number in found.items()}
     return _histograms(correlations[0], task, worth[0]), found | properties("towers", kernels)
-
-
-def _ratio(squares: Array, task: NDArray[np.int64]) -> float:
-    within, across = within_and_across(squares, task)
-    return float(strength(across) / strength(within))
 
 
 def _deviation(blocks: Array, task: NDArray[np.int64]) -> float:

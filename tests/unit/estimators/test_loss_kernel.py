@@ -6,6 +6,7 @@ from sklearn.metrics import roc_auc_score
 
 from stagewise.estimators.influence import block_covariances, correlation
 from stagewise.estimators.loss_kernel import (
+    across_over_within,
     auc,
     between_classes,
     clusters_agreement,
@@ -89,6 +90,8 @@ def test_blocks_by_counting() -> None:
     within, across = within_and_across(values, labels)
     assert within == (values[0, 1] + values[2, 3]) / 2
     assert across == values[:2, 2:].mean()
+    assert across_over_within(values, labels) == pytest.approx((across / within) ** 0.5)
+    assert np.isnan(across_over_within(-values, labels))
     assert np.isnan(between_classes(values, np.arange(4))[0, 0])
 
 
