@@ -70,8 +70,8 @@ def within_and_across(values: ArrayLike, labels: ArrayLike) -> tuple[float, floa
 
 
 def across_over_within(squares: ArrayLike, labels: ArrayLike) -> float:
-    """Strength over pairs of different labels over that of pairs with the same, from squares (a, a);
-    not a number where nothing is coupled within."""
+    """Strength of pairs with different labels over that of pairs with the same, from squares
+    (a, a); not a number where nothing is coupled within."""
     within, across = map(float, map(strength, within_and_across(squares, labels)))
     return across / within if within > 0 else float("nan")
 
