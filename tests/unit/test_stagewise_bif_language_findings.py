@@ -110,7 +110,7 @@ def runs(seed: int, *, gain: float = 60.0) -> Points:
     steps = np.arange(0, 1201, 40)
     for model in range(3):
         own = 700 + 20 * random.standard_normal()
-        for place, sooner in enumerate((0, gain / 2, gain, 0)):
+        for place, sooner in enumerate((0, gain / 2, gain, 0, gain / 4)):
             middle = own - sooner + random.standard_normal()
             gaps = 3.5 / (1 + np.exp(-(steps - middle) / 40))
             rows += [
@@ -121,7 +121,7 @@ def runs(seed: int, *, gain: float = 60.0) -> Points:
 
 
 ARMS = {
-    "arms": {"none": 0, "before": 1, "window": 2, "other": 3},
+    "arms": {"none": 0, "before": 1, "window": 2, "other": 3, "start": 4},
     "windows": {"before": [400, 600], "window": [600, 800]},
     "level": 0.5,
 }
@@ -133,9 +133,11 @@ def test_planted_intervention_is_found() -> None:
     assert found["intervention_window_less_before"].value == pytest.approx(-30, abs=3)
     assert found["intervention_window_less_none"].value == pytest.approx(-60, abs=3)
     assert found["intervention_window_less_other"].n == 6
+    assert found["intervention_window_less_start"].value == pytest.approx(-45, abs=3)
+    assert found["intervention_before_less_start"].value == pytest.approx(-15, abs=3)
     assert found["intervention_window_less_before_since"].value == pytest.approx(-230, abs=3)
     assert found["intervention_p_window_before"].value < 1e-4
-    assert len(table[table["kind"] == "time"]) == 24
+    assert len(table[table["kind"] == "time"]) == 30
 
 
 def test_no_gain_no_verdict() -> None:
@@ -146,7 +148,7 @@ def test_no_gain_no_verdict() -> None:
 
 
 def test_arms_have_their_names() -> None:
-    with pytest.raises(SettingsError, match="arms: name none, before, window, other"):
+    with pytest.raises(SettingsError, match="arms: name none, start, before, window"):
         stagewise_bif_intervention.measure({"runs": []}, ARMS | {"arms": {"none": 0}})
 
 

@@ -9,6 +9,7 @@ from stagewise.figures.style import COLOURS, CONTROL, THEORY
 CLASSES = {"induction": COLOURS[1], "bigram": COLOURS[0], "unforeseen": COLOURS[2]}
 ARMS = {
     "none": (THEORY, "nothing"),
+    "start": (COLOURS[2], "repeats, at the start"),
     "before": (COLOURS[0], "repeats, before"),
     "window": (COLOURS[1], "repeats, as it forms"),
     "other": (CONTROL, "bigrams, as it forms"),

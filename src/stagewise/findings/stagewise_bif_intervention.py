@@ -19,16 +19,16 @@ class Settings:
     """Arms of the experiment, and when copying counts as learned."""
 
     arms: dict[str, int]
-    """none, before, window, other: the configuration of each, counted from 0."""
+    """none, start, before, window, other: the configuration of each, counted from 0."""
     windows: dict[str, list[int]]
     """First and last step of the emphasis of each arm that has one."""
     level: float
     """Share of the arm's last induction gap."""
 
 
-ARMS = ("none", "before", "window", "other")
-"""Nothing up-weighted; repeats before the window in which copying begins; repeats in it; another
-source in it."""
+ARMS = ("none", "start", "before", "window", "other")
+"""Nothing up-weighted; repeats at the start of training, before the window in which copying begins,
+and in it; another source in it."""
 
 
 def measure(
@@ -42,7 +42,8 @@ def measure(
              emphasis; kind `test`: p. Differences are of the times
              of the same initial weights and minibatches (but for what is up-weighted), mean over
              models, `intervention_` and then:
-               window_less_before, window_less_none, before_less_none, window_less_other
+               window_less_before, window_less_none, before_less_none, window_less_other,
+               window_less_start, before_less_start
                window_less_before_since    of the times counted from where each emphasis starts
                p_window_before     one-sided p of the first, paired t test
     """
@@ -89,6 +90,8 @@ def measure(
         "intervention_window_less_none": mean_of(by_arm["window"] - by_arm["none"]),
         "intervention_before_less_none": mean_of(by_arm["before"] - by_arm["none"]),
         "intervention_window_less_other": mean_of(by_arm["window"] - by_arm["other"]),
+        "intervention_window_less_start": mean_of(by_arm["window"] - by_arm["start"]),
+        "intervention_before_less_start": mean_of(by_arm["before"] - by_arm["start"]),
         "intervention_window_less_before_since": mean_of(
             before - (wanted.windows["window"][0] - wanted.windows["before"][0])
         ),
