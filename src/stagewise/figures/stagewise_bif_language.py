@@ -75,14 +75,14 @@ def draw_intervention(axis: Axes, table: pd.DataFrame) -> None:
     """Induction gap along training in every arm, mean and quartiles over models; below, when."""
     curves = table[table["kind"] == "checkpoint"]
     windows = table[table["kind"] == "window"].set_index("arm")
-    for place, (arm, (colour, label)) in enumerate(ARMS.items()):
+    for arm, (colour, label) in ARMS.items():
         by_step = curves[curves["arm"] == arm].groupby("step")["gap"]
         axis.plot(by_step.mean(), color=colour, label=label)
         low, high = by_step.quantile(0.25), by_step.quantile(0.75)
         axis.fill_between(low.index, low, high, color=colour, alpha=0.15, linewidth=0)
         if arm in windows.index:
             ends = windows.loc[arm, ["start", "end"]]
-            height = -0.02 - 0.02 * place
+            height = -0.02 - 0.02 * list(windows.index).index(arm)
             axis.plot(ends, [height] * 2, color=colour, linewidth=3, solid_capstyle="butt",
                       transform=axis.get_xaxis_transform(), clip_on=False)  # fmt: skip
     axis.spines["bottom"].set_position(("axes", -0.1))
