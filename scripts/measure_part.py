@@ -43,5 +43,9 @@ with step(snakemake) as job:  # noqa: F821
         listed = [paths] if isinstance(paths, str) else paths
         found[name] = [loaded(path, level=level) for path in listed]
     table, statistics = module.measure(found, job.settings)
+    for listed in found.values():
+        for item in listed:
+            if hasattr(item, "close"):  # draws, whose traces are read from open files
+                item.close()
     tables.save(job.output.table, table)
     measured.save(job.output.statistics, statistics, job.provenance())
