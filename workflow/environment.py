@@ -1,11 +1,13 @@
 """Prints environment.yml, for conda users, from the same pins as everyone else's.
 
     python workflow/environment.py > environment.yml
+    python workflow/environment.py attribution > workflow/envs/attribution.yml    # with that group
 
 Direct dependencies come from pyproject.toml, their exact versions from uv.lock.
 """
 
 import re
+import sys
 import tomllib
 from pathlib import Path
 
@@ -13,13 +15,14 @@ ROOT = Path(__file__).resolve().parent.parent
 PYTHON = "3.11"
 
 
-def pins() -> dict[str, str]:
-    """Direct dependency -> version locked for PYTHON (the lowest, where the lock forks)."""
+def pins(*groups: str) -> dict[str, str]:
+    """Direct dependency -> version locked for PYTHON (the lowest, where the lock forks), those of
+    the groups included."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     lock = tomllib.loads((ROOT / "uv.lock").read_text())
     wanted = [
         *project["project"]["dependencies"],
-        *(d for d in project["dependency-groups"]["dev"]),
+        *(d for group in ("dev", *groups) for d in project["dependency-groups"][group]),
     ]
     names = [re.match(r"[A-Za-z0-9_.-]+(\[[a-z]+\])?", entry).group() for entry in wanted]
     found: dict[str, list[str]] = {}
@@ -33,20 +36,20 @@ def pins() -> dict[str, str]:
     }
 
 
-def text() -> str:
-    """The whole file."""
+def text(*groups: str) -> str:
+    """The whole file, with optional dependency groups."""
     lines = [
         "# Generated from pyproject.toml and uv.lock by workflow/environment.py; do not edit.",
-        "name: stagewise",
+        f"name: {'-'.join(['stagewise', *groups])}",
         "channels: [conda-forge]",
         "dependencies:",
         f"  - python={PYTHON}",
         "  - pip",
         "  - pip:",
-        *(f"      - {name}=={version}" for name, version in pins().items()),
+        *(f"      - {name}=={version}" for name, version in pins(*groups).items()),
     ]
     return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":
-    print(text(), end="")
+    print(text(*sys.argv[1:]), end="")

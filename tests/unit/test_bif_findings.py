@@ -11,6 +11,7 @@ from stagewise.engine.sampling import Observation, Sampling
 from stagewise.findings import (
     bif_attributions,
     bif_cost,
+    bif_library,
     bif_regression,
     bif_retraining,
     bif_translations,
@@ -102,6 +103,25 @@ def test_retraining_scores_what_it_is_given():
     assert found["bif_minus_ekfac_50"].value == pytest.approx(ahead["ekfac"])
     zero = table[table.attribution == "bif zero"].iloc[0]
     assert (zero.nbeta, zero.localization) == (0, 1e4)
+
+
+def test_the_library_is_beside_ours_or_is_named_as_missing():
+    testbed = digits_mlp.build(DIGITS, 0)
+    training = Training([Configuration(0.05, optimizer="adamw")], steps=40)
+    points = train(testbed, training, seed=0, report=silent)
+    truth = retrained(testbed, training, Retraining([0.25], 6, 4, "test"), seed=0, report=silent)
+    points.index["seed"] = 0
+    settings = {"model": DIGITS, "rivals": RIVALS}
+    ours = bif_retraining.run_attributions(points, DIGITS, bif_attributions.Rivals(**RIVALS))
+    theirs = xr.Dataset({"scores": (("train", "query"), 3 * ours["ekfac"])})
+    inputs = {"checkpoints": [points], "retrained": [truth], "kronfluence": [theirs]}
+    found = bif_library.measure(inputs, settings)[1]
+    assert found["library_agreement"].value == pytest.approx(1)
+    assert found["library_less_ekfac_25"].value == pytest.approx(0)
+    inputs["kronfluence"] = [xr.Dataset(attrs={"missing": "install it"})]
+    table, found = bif_library.measure(inputs, settings)
+    assert table.missing.tolist() == ["install it"]
+    assert {number.missing for number in found.values()} == {"install it"}
 
 
 def _planted(settings, strength):

@@ -106,11 +106,14 @@ def test_profiles_decide_reruns_alike() -> None:
         assert profile["rerun-incomplete"] is True, path
 
 
-def test_conda_environment_has_the_locked_versions() -> None:
-    printed = subprocess.run(
-        [sys.executable, "workflow/environment.py"], cwd=ROOT, capture_output=True, check=True
-    ).stdout.decode()
-    assert (ROOT / "environment.yml").read_text() == printed
+@pytest.mark.parametrize(
+    ("path", "groups"),
+    [("environment.yml", []), ("workflow/envs/attribution.yml", ["attribution"])],
+)
+def test_conda_environments_have_the_locked_versions(path: str, groups: list[str]) -> None:
+    command = [sys.executable, "workflow/environment.py", *groups]
+    printed = subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout.decode()
+    assert (ROOT / path).read_text() == printed
 
 
 def test_lock_names_public_hosts_only() -> None:

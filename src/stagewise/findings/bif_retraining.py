@@ -70,7 +70,7 @@ def measure(
         zip(inputs["checkpoints"], inputs["retrained"], strict=True)
     ):
         draws = {name: inputs[name][number] for name in samplings}
-        found = _rivals(points, wanted)
+        found = run_attributions(points, wanted.model, wanted.rivals)
         for name, of_sampling in draws.items():
             covariance, normalised = _covariances(of_sampling)
             found[f"bif {name}"] = covariance
@@ -82,7 +82,7 @@ def measure(
         zero, gradients = found[f"bif {wanted.zero}"], found["gradients"]
         correlations.append(np.corrcoef(zero.ravel(), gradients.ravel())[0, 1])
         sizes.append(_effective_draws(main))
-        scores.append(_scores(found, truth, random, wanted.bootstrap))
+        scores.append(run_scores(found, truth, random, wanted.bootstrap))
     joint = {key: np.mean([part[key] for part in scores], 0) for key in scores[0]}
     count = len(scores) * inputs["retrained"][0].sizes["subset"]
     doubt = "" if len(scores) > 1 else "one trained model; more seeds would decide"
@@ -136,10 +136,10 @@ def measure(
     return table, statistics
 
 
-def _rivals(points: Points, wanted: Settings) -> dict[str, Array]:
-    """Attributions at the last checkpoint of a run."""
-    model = build(digits_mlp.Model, wanted.model, "papers.bif.retraining.model")
-    testbed = digits_mlp.build(wanted.model, int(points.index["seed"].iloc[0]))
+def run_attributions(points: Points, settings: dict[str, Any], rivals: Rivals) -> dict[str, Array]:
+    """Attributions at the last checkpoint of a run of the given `model` settings."""
+    model = build(digits_mlp.Model, settings, "papers.bif.model")
+    testbed = digits_mlp.build(settings, int(points.index["seed"].iloc[0]))
     last = int(points.index["step"].to_numpy().argmax())
     return attributions(
         {name: tensor[last] for name, tensor in points.parameters.items()},
@@ -147,7 +147,7 @@ def _rivals(points: Points, wanted: Settings) -> dict[str, Array]:
         testbed.observables["test"].data,
         activation=model.activation,
         penalty=model.penalty,
-        rivals=wanted.rivals,
+        rivals=rivals,
     )
 
 
@@ -182,7 +182,7 @@ def _effective_draws(draws: xr.Dataset) -> float:
     return float(diagnose(picked.transpose("train_sample", "chain", "draw")).ess_bulk.median())
 
 
-def _scores(
+def run_scores(
     found: Mapping[str, Array], truth: xr.Dataset, random: np.random.Generator, repeats: int
 ) -> dict[tuple[str, int], Array]:
     """(attribution, share in per cent) -> score of all subsets, then of resampled ones.

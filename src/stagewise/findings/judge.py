@@ -36,8 +36,11 @@ def verdict(found: Measured, condition: Condition) -> tuple[str, str]:
     """The verdict, and a note that says what would decide an inconclusive one.
 
     With an interval: reproduced if all of it meets the condition, not reproduced if none of it
-    does, else inconclusive. Without one (an exact number) the value decides.
+    does, else inconclusive. Without one (an exact number) the value decides. Not tested where an
+    optional extra is missing.
     """
+    if found.missing:
+        return NOT_TESTED, f"not tested: {found.missing}"
     if found.doubt:
         return INCONCLUSIVE, found.doubt
     if math.isnan(found.value):

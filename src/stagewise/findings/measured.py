@@ -30,6 +30,8 @@ class Measured:
     doubt: str = ""
     """Why the number must not decide a claim (chains not stationary, too few runs); empty if
     it may."""
+    missing: str = ""
+    """What was not installed, so that there is no number; empty if nothing."""
 
     def __post_init__(self) -> None:
         if (self.low is None) != (self.high is None):
@@ -39,6 +41,11 @@ class Measured:
 def exact(value: float, n: int = 1) -> Measured:
     """A number without uncertainty: counted or computed, not estimated."""
     return Measured(float(value), n=n)
+
+
+def absent(missing: str) -> Measured:
+    """No number, for want of an optional extra: its claims are not tested, and say why."""
+    return Measured(math.nan, n=0, missing=missing)
 
 
 def mean_of(values: ArrayLike, *, level: float = 0.9) -> Measured:

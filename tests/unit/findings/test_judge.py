@@ -7,7 +7,7 @@ import pytest
 
 from stagewise.findings.condition import Condition, parse_condition
 from stagewise.findings.judge import COLUMNS, judge, verdict
-from stagewise.findings.measured import Measured, exact
+from stagewise.findings.measured import Measured, absent, exact
 from stagewise.settings import SettingsError
 
 
@@ -110,3 +110,8 @@ def test_table() -> None:
 def test_a_statistic_nobody_measured_is_an_error() -> None:
     with pytest.raises(SettingsError, match=r"claim C1: statistic 'slope' was not measured.*other"):
         judge(page(), {"other": exact(1)}, scale="default")
+
+
+def test_a_missing_extra_is_not_tested_and_named() -> None:
+    found = verdict(absent("install it"), parse_condition("<= 1"))
+    assert found == ("not tested at this scale", "not tested: install it")

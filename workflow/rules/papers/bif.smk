@@ -8,12 +8,42 @@ PARTS["bif"] = {
             for name in config["testbeds"]["digits_mlp"]["attribution"]["sampling"]
         },
     },
+    "library": {
+        "checkpoints": of_runs("digits_mlp", "attribution", "checkpoints.safetensors"),
+        "retrained": of_runs("digits_mlp", "attribution", "retrained.nc"),
+        "kronfluence": of_runs("digits_mlp", "attribution", "kronfluence.nc"),
+    },
     "translations": {
         corpus: of_runs("bilingual", corpus, "sgld/draws.nc")
         for corpus in ("related", "unrelated")
     },
     "cost": {"cost": ["benchmarks/influence_cost.csv"]},
 }
+
+
+rule kronfluence:
+    # Influence by the field's library; without it, a file that says so. Installing it reruns this.
+    input:
+        checkpoints=checkpoints,
+    output:
+        scores="<results>/{testbed}/{variant}/seed{seed}/kronfluence.nc",
+    log:
+        "<logs>/{testbed}/{variant}/seed{seed}/kronfluence.log",
+    wildcard_constraints:
+        testbed="digits_mlp",
+    conda:
+        "../../envs/attribution.yml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        *code("attribute_kronfluence.py", train_modules),
+        *settings(model_settings),
+        settings=lambda wildcards: Section(model_settings(wildcards)),
+        installed=find_spec("kronfluence") is not None,
+    script:
+        "../../../scripts/attribute_kronfluence.py"
 
 
 rule figure_bif:
