@@ -10,7 +10,8 @@ with step(snakemake) as job:  # noqa: F821
     name, settings = job.wildcards.corpus, job.settings
     where, source = f"corpora.{name}", job.settings["source"]
     if source == "installed":
-        documents = corpus(installed(), most=settings["most"], held_out=settings["held_out"])
+        files = installed(packages=settings.get("packages"))
+        documents = corpus(files, most=settings["most"], held_out=settings["held_out"])
     else:
         documents = hub_corpus(
             [build(Source, one, f"{where}.source.{place}") for place, one in enumerate(source)],

@@ -77,6 +77,8 @@ def check_configuration(
 def _wrong_corpora(config: Mapping[str, Any]) -> Iterator[str]:
     corpora = config.get("corpora", {})
     for name, section in corpora.items():
+        if "packages" in section and section["source"] != "installed":
+            yield f"corpora.{name}.packages: only of `source: installed`"
         for place, source in enumerate(section["source"]):
             if section["source"] != "installed":
                 yield from _wrong(Source, source, f"corpora.{name}.source.{place}")

@@ -52,16 +52,20 @@ def domain_of(path: str) -> str | None:
     return next((d for d, ends in DOMAINS.items() if name.endswith(ends) and ends), None)
 
 
-def installed(found: Iterable[Distribution] | None = None) -> Iterator[tuple[str, Path]]:
+def installed(
+    found: Iterable[Distribution] | None = None, *, packages: Iterable[str] | None = None
+) -> Iterator[tuple[str, Path]]:
     """(distribution/path, where it is) of every file of a domain, sorted by name.
 
-    Of packages installed from files alone: what is edited in place is not the same tomorrow.
+    Of packages installed from files alone: what is edited in place is not the same tomorrow. With
+    `packages` of those alone, so that another one beside them changes nothing.
     """
     listed = {}
+    wanted = None if packages is None else {name.lower() for name in packages}
     for distribution in distributions() if found is None else found:
-        if distribution.read_text("direct_url.json"):
-            continue
         package = distribution.name.lower()
+        if distribution.read_text("direct_url.json") or (wanted and package not in wanted):
+            continue
         for file in distribution.files or []:
             if domain_of(str(file)) and ".." not in file.parts:
                 listed[f"{package}/{file.as_posix()}"] = Path(str(distribution.locate_file(file)))

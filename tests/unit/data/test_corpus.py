@@ -121,6 +121,13 @@ def test_empty_and_other_corpora(tmp_path: Path) -> None:
         check(found, "0" * 64, "corpora.a.digest")
 
 
+def test_another_package_changes_nothing_where_packages_are_named() -> None:
+    every = dict(installed())
+    some = dict(installed(packages=["NumPy", "snakemake", "not-there"]))
+    assert {name.partition("/")[0] for name in some} == {"numpy", "snakemake"}
+    assert some == {k: v for k, v in every.items() if k.partition("/")[0] in ("numpy", "snakemake")}
+
+
 def test_what_is_installed_here() -> None:
     """The real environment has text of every domain, and this project is not part of it."""
     listed = list(installed())
