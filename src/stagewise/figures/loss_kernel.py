@@ -181,7 +181,7 @@ def _map(axis: Axes, table: pd.DataFrame) -> None:
     axis.autoscale_view()
     axis.set_xticks([])
     axis.set_yticks([])
-    axis.set_title("t-SNE of handwritten digits by √(2 (1 − R))")
+    axis.set_title("UMAP of handwritten digits by √(2 (1 − R))")
 
 
 def _agreements(axis: Axes, table: pd.DataFrame) -> None:

@@ -1,5 +1,6 @@
 """Claim A10: a map of handwritten digits by the kernel, with right and with random labels."""
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -7,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.manifold import TSNE, ClassicalMDS
 
 from stagewise.data.digits import digits
 from stagewise.estimators.influence import block_covariances, normalised
@@ -52,7 +52,7 @@ def measure(
              `untrained` ones at n beta = 0 (so that chains do not train them), and of networks
              trained on `random` labels, without relation to the images
     returns  rows of kind map, one per sample of the first network trained on right labels: x and y
-             of its t-SNE map by sqrt(2 (1 - R)), from classical scaling, and its class; and of kind
+             of its UMAP by sqrt(2 (1 - R)), and its class; and of kind
              agreement, by name and network. Statistics: share of samples whose nearest neighbour is
              of their true class, means over networks,
                digits_agreement              by R
@@ -120,14 +120,12 @@ def _activations(points: Points, place: int, inputs: Any) -> Array:
 
 
 def _map(correlations: Array) -> pd.DataFrame:
-    apart = distances(correlations)
-    start = ClassicalMDS(2, metric="precomputed").fit_transform(apart)
-    model = TSNE(
-        2,
-        metric="precomputed",
-        init=1e-4 * start / start[:, 0].std(),
-        perplexity=min(30, (len(apart) - 1) / 3),
-        random_state=0,
-    )
-    places = model.fit_transform(apart)
+    from umap import UMAP  # takes seconds
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # what maps of distances cannot do
+        model = UMAP(
+            metric="precomputed", n_neighbors=min(15, len(correlations) - 1), random_state=0
+        )
+        places = model.fit_transform(distances(correlations))
     return pd.DataFrame({"x": places[:, 0], "y": places[:, 1]})
