@@ -27,6 +27,9 @@ from stagewise.tracking import code_of
 
 LAYOUT = "1"
 
+# Modules that scripts import by name to read one kind of input.
+READERS = ("stagewise.token_streams", "stagewise.training.trajectory")
+
 # slug -> part -> named input files; each paper's rule file adds its own.
 PARTS = {}
 
@@ -249,22 +252,35 @@ def sample_modules(wildcards):
     return [*train_modules(wildcards), f"stagewise.samplers.{kernel}"]
 
 
-def code(script, modules=lambda wildcards: []):
-    """One param per source file of the library and the script: its digest where the job reaches
-    it, else empty. So the reason for a rerun names exactly the files whose code changed.
+def code(script, modules=(), among=()):
+    """One param per source file of the library and the script that a job can reach: its digest
+    where the job reaches it, else empty. So the reason for a rerun names exactly the files whose
+    code changed.
+
+    modules  what the script imports by a name: a list, or a function of a job's wildcards, and
+    among    then the packages whose modules they can be
     """
 
+    def reached(*names):
+        try:
+            return code_of(ROOT, script, *names)
+        except FileNotFoundError as error:
+            fail(error)
+
     def digest(path):
-        def of_job(wildcards):
-            try:
-                return code_of(ROOT, script, *modules(wildcards)).get(path, "")
-            except FileNotFoundError as error:
-                fail(error)
+        return lambda wildcards: reached(*modules(wildcards)).get(path, "")
 
-        return of_job
-
-    paths = sorted((ROOT / "src").rglob("*.py")) + [ROOT / "scripts" / script]
-    return [digest(str(path.relative_to(ROOT))) for path in paths]
+    # The empty one keeps results of versions that had one for every file.
+    if not callable(modules):
+        return [*reached(*modules).values(), ""]
+    source = ROOT / "src"
+    found = [
+        path
+        for name in among
+        for path in (source / "stagewise" / name).glob("[a-z]*.py")
+    ]
+    names = [".".join(path.relative_to(source).with_suffix("").parts) for path in found]
+    return [*map(digest, reached(*sorted(names), *READERS)), ""]
 
 
 def most_lines():

@@ -102,7 +102,7 @@ rule curvature:
         mem_mb=memory,
         runtime=30,
     params:
-        *code("estimate_curvature.py", train_modules),
+        *code("estimate_curvature.py", train_modules, ["testbeds"]),
         *settings(curvature_settings),
         settings=lambda wildcards: Section(curvature_settings(wildcards)),
     script:
@@ -134,7 +134,7 @@ rule compress:
             compression_settings(wildcards)["compression"].get("device") == "cuda"
         ),
     params:
-        *code("compress_checkpoints.py", train_modules),
+        *code("compress_checkpoints.py", train_modules, ["testbeds"]),
         *settings(compression_settings),
         settings=lambda wildcards: Section(compression_settings(wildcards)),
     script:
@@ -159,7 +159,7 @@ rule behaviour:
         mem_mb=4000,
         runtime=30,
     params:
-        *code("measure_behaviour.py", train_modules),
+        *code("measure_behaviour.py", train_modules, ["testbeds"]),
         *settings(model_settings),
         settings=lambda wildcards: Section(model_settings(wildcards)),
     script:
@@ -184,7 +184,7 @@ rule outputs:
         mem_mb=4000,
         runtime=30,
     params:
-        *code("record_outputs.py", train_modules),
+        *code("record_outputs.py", train_modules, ["testbeds"]),
         *settings(model_settings),
         settings=lambda wildcards: Section(model_settings(wildcards)),
     script:
@@ -211,7 +211,7 @@ rule measure:
         mem_mb=4000,
         runtime=20,
     params:
-        *code("measure_part.py", part_modules),
+        *code("measure_part.py", part_modules, ["findings"]),
         *settings(part_settings),
         settings=lambda wildcards: Section(part_settings(wildcards)),
         level=config["llc"]["level"],

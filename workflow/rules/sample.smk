@@ -21,7 +21,7 @@ rule sample:
             sampling_settings(wildcards)["sampling"].get("device") == "cuda"
         ),
     params:
-        *code("sample_posterior.py", sample_modules),
+        *code("sample_posterior.py", sample_modules, ["testbeds", "samplers"]),
         *settings(sampling_settings),
         settings=lambda wildcards: Section(sampling_settings(wildcards)),
     script:

@@ -17,7 +17,7 @@ rule train:
         mem_mb=2000,
         runtime=60,
     params:
-        *code("train_run.py", train_modules),
+        *code("train_run.py", train_modules, ["testbeds"]),
         *settings(run_settings),
         settings=lambda wildcards: Section(run_settings(wildcards)),
     script:
@@ -43,7 +43,7 @@ rule retrain:
         mem_mb=memory,
         runtime=60,
     params:
-        *code("retrain_subsets.py", train_modules),
+        *code("retrain_subsets.py", train_modules, ["testbeds"]),
         *settings(retraining_settings),
         settings=lambda wildcards: Section(retraining_settings(wildcards)),
     script:

@@ -120,12 +120,16 @@ def _activations(points: Points, place: int, inputs: Any) -> Array:
 
 
 def _map(correlations: Array) -> pd.DataFrame:
-    from umap import UMAP  # takes seconds
-
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # what maps of distances cannot do
+        warnings.simplefilter("ignore")  # what is not there without tensorflow, or of distances
+        from umap import UMAP  # takes seconds
+
         model = UMAP(
-            metric="precomputed", n_neighbors=min(15, len(correlations) - 1), random_state=0
+            metric="precomputed",
+            n_neighbors=min(15, len(correlations) - 1),
+            min_dist=2.0,  # so that images of one class do not lie on each other
+            spread=4.0,
+            random_state=0,
         )
         places = model.fit_transform(distances(correlations))
     return pd.DataFrame({"x": places[:, 0], "y": places[:, 1]})

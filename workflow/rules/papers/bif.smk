@@ -38,7 +38,7 @@ rule kronfluence:
         mem_mb=4000,
         runtime=30,
     params:
-        *code("attribute_kronfluence.py", train_modules),
+        *code("attribute_kronfluence.py", train_modules, ["testbeds"]),
         *settings(model_settings),
         settings=lambda wildcards: Section(model_settings(wildcards)),
         installed=find_spec("kronfluence") is not None,
@@ -68,7 +68,7 @@ rule figure_bif:
     params:
         *code(
             "draw_figure.py",
-            lambda wildcards: ["stagewise.figures.bif"],
+            ["stagewise.figures.bif"],
         ),
         settings={"slug": "bif"},
     script:

@@ -43,7 +43,7 @@ rule figure_developmental_landscape:
     params:
         *code(
             "draw_figure.py",
-            lambda wildcards: ["stagewise.figures.developmental_landscape"],
+            ["stagewise.figures.developmental_landscape"],
         ),
         settings={"slug": "developmental_landscape"},
     script:

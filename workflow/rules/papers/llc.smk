@@ -73,7 +73,7 @@ rule figure_llc:
         mem_mb=2000,
         runtime=10,
     params:
-        *code("draw_figure.py", lambda wildcards: ["stagewise.figures.llc"]),
+        *code("draw_figure.py", ["stagewise.figures.llc"]),
         settings={"slug": "llc"},
     script:
         "../../../scripts/draw_figure.py"

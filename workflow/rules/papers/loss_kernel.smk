@@ -57,7 +57,7 @@ rule figure_loss_kernel:
         mem_mb=2000,
         runtime=10,
     params:
-        *code("draw_figure.py", lambda wildcards: ["stagewise.figures.loss_kernel"]),
+        *code("draw_figure.py", ["stagewise.figures.loss_kernel"]),
         settings={"slug": "loss_kernel"},
     script:
         "../../../scripts/draw_figure.py"

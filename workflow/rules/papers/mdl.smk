@@ -58,7 +58,7 @@ rule figure_mdl:
         mem_mb=2000,
         runtime=10,
     params:
-        *code("draw_figure.py", lambda wildcards: ["stagewise.figures.mdl"]),
+        *code("draw_figure.py", ["stagewise.figures.mdl"]),
         settings={"slug": "mdl"},
     script:
         "../../../scripts/draw_figure.py"

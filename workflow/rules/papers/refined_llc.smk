@@ -60,7 +60,7 @@ rule figure_refined_llc:
         mem_mb=2000,
         runtime=10,
     params:
-        *code("draw_figure.py", lambda wildcards: ["stagewise.figures.refined_llc"]),
+        *code("draw_figure.py", ["stagewise.figures.refined_llc"]),
         settings={"slug": "refined_llc"},
     script:
         "../../../scripts/draw_figure.py"

@@ -67,7 +67,7 @@ rule figure_sampling_benchmark:
     params:
         *code(
             "draw_figure.py",
-            lambda wildcards: ["stagewise.figures.sampling_benchmark"],
+            ["stagewise.figures.sampling_benchmark"],
         ),
         settings={"slug": "sampling_benchmark"},
     script:

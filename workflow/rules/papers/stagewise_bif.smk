@@ -47,7 +47,7 @@ rule figure_stagewise_bif:
         mem_mb=2000,
         runtime=10,
     params:
-        *code("draw_figure.py", lambda wildcards: ["stagewise.figures.stagewise_bif"]),
+        *code("draw_figure.py", ["stagewise.figures.stagewise_bif"]),
         settings={"slug": "stagewise_bif"},
     script:
         "../../../scripts/draw_figure.py"

@@ -42,7 +42,7 @@ rule figure_tms:
         mem_mb=2000,
         runtime=10,
     params:
-        *code("draw_figure.py", lambda wildcards: ["stagewise.figures.tms"]),
+        *code("draw_figure.py", ["stagewise.figures.tms"]),
         settings={"slug": "tms"},
     script:
         "../../../scripts/draw_figure.py"
