@@ -266,6 +266,8 @@ def code(script, modules=(), among=()):
             return code_of(ROOT, script, *names)
         except FileNotFoundError as error:
             fail(error)
+        except SyntaxError as error:
+            fail(f"{error.filename}, line {error.lineno}: {error.msg}")
 
     def digest(path):
         return lambda wildcards: reached(*modules(wildcards)).get(path, "")

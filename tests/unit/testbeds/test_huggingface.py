@@ -104,7 +104,12 @@ def test_loss_is_that_of_the_model(shared: Path) -> None:
     losses = testbed.losses(point, {}, testbed.data)
     assert losses.shape == (24,)
     torch.testing.assert_close(losses.mean(), model(tokens, labels=tokens).loss.detach())
-    assert list(testbed.observables) == ["train", "held_out"]
+    recorded = ["train", "held_out"]
+    assert list(testbed.observables) == [*recorded, *(f"{name}_tokens" for name in recorded)]
+    whole, each = (testbed.observables[name] for name in ("held_out", "held_out_tokens"))
+    of_tokens = each.losses(point, {}, each.data)
+    assert of_tokens.shape == (4, 11)
+    torch.testing.assert_close(of_tokens.mean(1), whole.losses(point, {}, whole.data))
     assert testbed.observables["held_out"].data["tokens"].shape == (4, 12)
     assert len(testbed.reported["tokens"]) == 8
 

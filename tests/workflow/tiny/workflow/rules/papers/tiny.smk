@@ -24,7 +24,7 @@ rule figure_tiny:
         mem_mb=2000,
         runtime=10,
     params:
-        *code("draw_figure.py", lambda wildcards: ["stagewise.figures.tiny"]),
+        *code("draw_figure.py", ["stagewise.figures.tiny"]),
         settings={"slug": "tiny"},
     script:
         "../../../scripts/draw_figure.py"
