@@ -1,7 +1,5 @@
 """Items on the leaves of a binary tree, and what is true of them: one property for each node."""
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -49,10 +47,3 @@ def unstructured(seed: int) -> Array:
     left, values, right = np.linalg.svd(tree(), full_matrices=False)
     turned = [np.linalg.qr(random.standard_normal(part.shape))[0] for part in (left, right)]
     return np.asarray((turned[0] * values) @ turned[1].T)
-
-
-def number(item: str, items: Sequence[str] = ITEMS) -> int:
-    """The place of an item; ValueError, listing those there are, for another."""
-    if item not in items:
-        raise ValueError(f"{item}: no such item; there are {', '.join(items)}")
-    return items.index(item)

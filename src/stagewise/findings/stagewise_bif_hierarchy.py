@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from stagewise.data.semantic_hierarchy import ITEMS, modes, tree
 from stagewise.estimators.influence_curves import flip, likeness, positive_peak
-from stagewise.findings.measured import Measured, exact, mean_of
+from stagewise.findings.measured import Measured, exact, mean_of, rank_correlation
 from stagewise.findings.stagewise_bif_curves import Curves, curves, denser, times_of
 from stagewise.findings.stagewise_bif_dynamics import OF, PAIRS
 from stagewise.testbeds.testbed import Points
@@ -80,7 +80,7 @@ def measure(
             run["outside"] = max(run.get("outside", 0.0), low - peaks[-1], peaks[-1] - high)
             branches.append(_branch_time(points, item))
         run["flip_order"] = float(np.diff(flips).min())
-        run["branch_order"] = float(np.corrcoef(_ranks(branches), _ranks(peaks))[0, 1])
+        run["branch_order"] = rank_correlation(branches, peaks)
         run["branch_lead"] = float(np.min(np.array(branches) - peaks))
         for name in ("sgld", "untempered", "permuted"):
             draws = inputs["untempered" if name == "untempered" else "sgld"][place]
@@ -117,7 +117,8 @@ def measure(
 
 
 def _weights(points: Points, place: int) -> tuple[Array, Array]:
-    return tuple(points.parameters[name][place].double().numpy() for name in ("W1", "W2"))  # type: ignore[return-value]
+    first, second = (points.parameters[name][place].double().numpy() for name in ("W1", "W2"))
+    return first, second
 
 
 def _aligned(points: Points, found: Curves) -> list[int]:
@@ -207,10 +208,6 @@ def _tether_ratio(found: Curves, tethered: Curves) -> float:
     return float(
         np.linalg.norm(found.value[both][:, apart]) / np.linalg.norm(tethered.value[:, apart])
     )
-
-
-def _ranks(values: list[float]) -> Array:
-    return np.argsort(np.argsort(values)).astype(float)
 
 
 def _strengths(points: Points) -> tuple[Array, Array, Array]:

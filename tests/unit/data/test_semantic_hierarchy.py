@@ -1,9 +1,8 @@
 """The tree of items."""
 
 import numpy as np
-import pytest
 
-from stagewise.data.semantic_hierarchy import ITEMS, modes, number, tree, unstructured
+from stagewise.data.semantic_hierarchy import ITEMS, modes, tree, unstructured
 
 
 def test_singular_values_of_the_tree() -> None:
@@ -19,16 +18,10 @@ def test_modes_are_its_right_singular_vectors() -> None:
 
 def test_items_share_the_nodes_above_them() -> None:
     shared = tree().T @ tree()
-    dog = [shared[0, number(item)] for item in ("dog", "cat", "sparrow", "oak")]
+    dog = [shared[0, ITEMS.index(item)] for item in ("dog", "cat", "sparrow", "oak")]
     assert dog == [4, 3, 2, 1]
 
 
 def test_unstructured_has_the_same_singular_values() -> None:
     assert np.allclose(np.linalg.svd(unstructured(3))[1], np.linalg.svd(tree())[1])
     assert not np.allclose(unstructured(3), unstructured(4))
-
-
-def test_an_unknown_item_is_named() -> None:
-    with pytest.raises(ValueError, match="whale"):
-        number("whale")
-    assert ITEMS[number("lily")] == "lily"
