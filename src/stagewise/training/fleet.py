@@ -8,7 +8,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from stagewise.engine.cost import cost
 from stagewise.engine.noise import index_block
+from stagewise.engine.parts import CACHE
 from stagewise.engine.program import Program, flatten
 from stagewise.resume import restore_streams, stream_states
 from stagewise.seeds import generator
@@ -73,7 +75,13 @@ class Fleet:
                 f"precision: bfloat16 is for single-precision models; the weights of "
                 f"{testbed.name} are {self._position.dtype}".replace("torch.", "")
             )
-        self._trained = Program(testbed.losses, self.shapes, {}, rows=1, half=half)
+        one = Program(testbed.losses, self.shapes, {}, rows=1, half=half)
+        batch = {name: tensor[: self._batch] for name, tensor in testbed.data.items()}
+        written = cost(lambda: one.loss_and_gradient(self._position[:1], batch)).written
+        # Models whose step does not fit the cache would only fetch each other from memory.
+        self._trained = Program(
+            testbed.losses, self.shapes, {}, rows=1, half=half, alone=written > CACHE
+        )
         self._schedule = set(
             checkpoint_steps(
                 training.steps,
