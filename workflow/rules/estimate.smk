@@ -61,6 +61,27 @@ rule influence:
         "../../scripts/estimate_influence.py"
 
 
+rule susceptibilities:
+    # Linear response of every component to every token of an observable.
+    input:
+        draws="<results>/{testbed}/{variant}/seed{seed}/{sampling}/draws.nc",
+    output:
+        susceptibilities="<results>/{testbed}/{variant}/seed{seed}/{sampling}/susceptibilities.nc",
+    log:
+        "<logs>/{testbed}/{variant}/seed{seed}/{sampling}/susceptibilities.log",
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=20,
+    params:
+        *code("estimate_susceptibilities.py"),
+        settings={},
+    script:
+        "../../scripts/estimate_susceptibilities.py"
+
+
 rule custom_influence:
     # Influence among the samples of a model of the user's own, of all samplings that recorded any.
     input:

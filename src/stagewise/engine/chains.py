@@ -3,11 +3,11 @@
 from collections.abc import Collection, Mapping, Sequence
 
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
 from stagewise.engine.cost import Cost, cost
 from stagewise.engine.execution import Move, Rows, compiled
-from stagewise.engine.noise import Key, block_length, index_block, normal_block
+from stagewise.engine.noise import Key, Streams, block_length
 from stagewise.engine.observables import Evaluation, Observed, TraceRows, evaluations
 from stagewise.engine.parts import parts, run
 from stagewise.engine.posteriors import Posteriors
@@ -80,12 +80,9 @@ class Chains:
         self.step = 0
         centre, position = self._target.centre, self._target.centre.clone()
         if sampling.start == "tether":
-            starts = self._streams(seed, "start")
-            noise = torch.stack(
-                [torch.randn(centre.shape[1], generator=s, dtype=centre.dtype) for s in starts]
-            )
+            noise = self._streams(seed, "start").normals(1, centre.shape[1])[:, 0].to(centre)
             spread = self._target.mask / self._target.localization.sqrt()
-            position = position + noise.to(centre.device) * spread
+            position = position + noise * spread
         self._centre_loss = (
             self._program.loss(centre, self._data) if sampling.batch is None else None
         )
@@ -130,8 +127,8 @@ class Chains:
                 self._parts = parts(rows, self.cost().written // rows)
             self._move = compiled(move(kernel, found, moving), self.example())
 
-    def _streams(self, seed: int, use: str) -> list[Generator]:
-        return [key.stream(seed, use) for key in self._keys]
+    def _streams(self, seed: int, use: str) -> Streams:
+        return Streams(self._keys, seed, use, coupled=self._sampling.coupled)
 
     def _eager(
         self, state: State, noise: Tensor, picked: Tensor | None, rows: Rows
@@ -177,14 +174,14 @@ class Chains:
 
     def _noise(self) -> Tensor:
         size = self._kernel.noise_size(self._target)
-        return normal_block(self._noises, self._block, size).to(self._target.centre.device)
+        return self._noises.normals(self._block, size).to(self._target.centre.device)
 
     def _pick(self) -> Tensor | None:
         batch = self._sampling.batch
         if batch is None:
             return None
         samples = len(next(iter(self._data.values())))
-        block = index_block(self._picks, self._block, samples, batch)
+        block = self._picks.indices(self._block, samples, batch)
         return block.to(self._target.centre.device)
 
     def _batch(self, picked: Tensor | None) -> Mapping[str, Tensor]:
@@ -255,14 +252,13 @@ class Chains:
         )
 
     def moments(self) -> dict[str, Tensor]:
-        """Means and covariances of observables, (..., row), of chains that are finished."""
+        """What observables are kept as instead of traces, (..., row), of finished chains."""
         found = {}
         for name, observed in self._observed.items():
             if observed.moments is not None:
                 draws = evaluations(self._sampling.observables[name], self._sampling.draws)
-                found[f"{name}_loss_mean"] = observed.moments.mean(draws).movedim(0, -1)
-                covariance = observed.moments.covariance(draws)
-                found[f"{name}_loss_covariance"] = covariance.movedim(0, -1)
+                for part, tensor in observed.moments.found(draws).items():
+                    found[f"{name}_{part}"] = tensor.movedim(0, -1)
         return found
 
     def tensors(self) -> dict[str, Tensor]:
@@ -276,8 +272,8 @@ class Chains:
             },
             **{f"recorded.{name}": tensor for name, tensor in self.recorded.items()},
             **{f"state.{name}": tensor for name, tensor in self._state._asdict().items()},
-            "streams.noise": stream_states(self._noises),
-            "streams.batch": stream_states(self._picks),
+            "streams.noise": stream_states(self._noises.generators),
+            "streams.batch": stream_states(self._picks.generators),
         }
 
     def restore(self, tensors: Mapping[str, Tensor], step: int) -> None:
@@ -295,6 +291,6 @@ class Chains:
         device = self._target.centre.device
         fields = {name: tensors[f"state.{name}"].to(device) for name in self._state._fields}
         self._state = type(self._state)(**fields)
-        restore_streams(self._noises, tensors["streams.noise"])
-        restore_streams(self._picks, tensors["streams.batch"])
+        restore_streams(self._noises.generators, tensors["streams.noise"])
+        restore_streams(self._picks.generators, tensors["streams.batch"])
         self.step = step

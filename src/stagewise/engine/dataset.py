@@ -60,6 +60,8 @@ def dataset(recorded: Mapping[str, Tensor], found: Posteriors) -> xr.Dataset:
         "loss_at_centre": ("checkpoint", found.loss_at_centre.cpu().numpy()),
         "dimension": of_restriction(found.mask.sum(2).to(torch.int64)),
     }
+    if sampling.coupled:
+        variables["coupled"] = True
     if "exchange" in recorded:
         variables["exchange"] = (names, _by_chain(recorded["exchange"][0], found))
     if "mirror_excess_loss" in recorded:
@@ -111,7 +113,17 @@ def observables(
                 coordinates["image"] = ["draw", "mirror"]
         else:
             entry, other = f"{name}_entry", f"{name}_other"
-            for part, further in (("mean", (entry,)), ("covariance", (entry, other))):
-                whole = _by_chain(recorded[f"{name}_loss_{part}"], found)
-                variables[f"{name}_loss_{part}"] = ((*names, *further), whole)
+            further: dict[str, tuple[str, ...]] = (
+                {"loss_mean": (entry,), "loss_covariance": (entry, other)}
+                if sampling.observables[name].keep == "covariance"
+                else {
+                    "loss_mean": tuple(entries),
+                    "loss_response": tuple(entries),
+                    "total_mean": (),
+                    "total_variance": (),
+                }
+            )
+            for part, own in further.items():
+                whole = _by_chain(recorded[f"{name}_{part}"], found)
+                variables[f"{name}_{part}"] = ((*names, *own), whole)
     return xr.Dataset(variables, coords=coordinates)

@@ -15,7 +15,7 @@ MANY = 1 << 19
 
 
 class Key(NamedTuple):
-    """What a chain's random numbers hang on, beside the seed."""
+    """Which chain, and so what its random numbers hang on, beside the seed."""
 
     place: int
     """Of the checkpoint."""
@@ -31,6 +31,34 @@ class Key(NamedTuple):
     def stream(self, seed: int, use: str) -> Generator:
         """The chain's own stream for that use."""
         return generator(seed, use, self.place, *self.restriction, repr(self.n), self.chain)
+
+
+class Streams:
+    """The random streams of some chains for one use: each has its own, or coupled ones share.
+
+    Coupled chains of all sample sizes have the same numbers, and so have a chain and the next, the
+    latter with the opposite sign: what two of them differ in is then not noise.
+    """
+
+    def __init__(self, keys: Sequence[Key], seed: int, use: str, *, coupled: bool) -> None:
+        leaders = [
+            key._replace(n=0.0, chain=key.chain - key.chain % 2) if coupled else key for key in keys
+        ]
+        places = {leader: place for place, leader in enumerate(dict.fromkeys(leaders))}
+        self.generators = [leader.stream(seed, use) for leader in places]
+        self._coupled = coupled
+        self._of = torch.tensor([places[leader] for leader in leaders])
+        self._sign = torch.tensor([-1.0 if key.chain % 2 else 1.0 for key in keys])
+
+    def normals(self, steps: int, size: int) -> Tensor:
+        """Standard normals (chain, step, size)."""
+        block = normal_block(self.generators, steps, size)
+        return block[self._of] * self._sign[:, None, None] if self._coupled else block
+
+    def indices(self, steps: int, samples: int, batch: int) -> Tensor:
+        """Batches drawn with replacement (chain, step, batch): indices below `samples`."""
+        block = index_block(self.generators, steps, samples, batch)
+        return block[self._of] if self._coupled else block
 
 
 def block_length(numbers: int) -> int:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from stagewise.engine.pieces import piece_length, pieces
 from stagewise.engine.program import Program, Shapes
+from stagewise.engine.response import Response
 from stagewise.engine.sampling import Observation
 from stagewise.testbeds.testbed import Observable
 
@@ -74,8 +75,8 @@ class Moments:
         self.products = self._centre.new_zeros(rows, entries, entries)
 
     def add(self, losses: Tensor, weight: Tensor) -> None:
-        """Losses (row, entry) of one draw of each chain, with weights (row, 1)."""
-        apart = losses.double() - self._centre
+        """Losses (row, ...) of one draw of each chain, with weights (row, 1)."""
+        apart = losses.flatten(1).double() - self._centre
         self.sums += weight * apart
         self.products += (weight * apart)[:, :, None] * apart[:, None, :]
 
@@ -88,15 +89,15 @@ class Moments:
         self.sums = tensors["sums"].clone().to(self._centre.device)
         self.products = tensors["products"].clone().to(self._centre.device)
 
-    def mean(self, draws: int) -> Tensor:
-        """(row, entry)"""
-        return self._centre + self.sums / draws
-
-    def covariance(self, draws: int) -> Tensor:
-        """(row, entry, entry), the unbiased estimate from `draws` draws of weight 1."""
+    def found(self, draws: int) -> dict[str, Tensor]:
+        """From `draws` draws of weight 1: loss_mean (row, entry) and loss_covariance (row, entry,
+        entry), the unbiased estimate."""
         mean = self.sums / draws
         outer = mean[:, :, None] * mean[:, None, :]
-        return (self.products / draws - outer) * draws / (draws - 1)
+        return {
+            "loss_mean": self._centre + mean,
+            "loss_covariance": (self.products / draws - outer) * draws / (draws - 1),
+        }
 
 
 class Observed:
@@ -111,9 +112,11 @@ class Observed:
     ) -> None:
         """`traced` is where the rows' losses go, if a trace is kept."""
         self._every, self._evaluation, self._traced = observation.every, evaluation, traced
-        self.moments = None
+        self.moments: Moments | Response | None = None
         if observation.keep == "covariance":
             self.moments = Moments(evaluation.losses(centre).flatten(1))
+        elif observation.keep == "response":
+            self.moments = Response(evaluation.losses(centre))
 
     def record(self, draw: int, positions: Tensor, weights: Tensor) -> None:
         """One recorded draw of every chain, and its mirror image if there are two.
@@ -125,7 +128,7 @@ class Observed:
         for image, (position, weight) in enumerate(zip(positions, weights, strict=True)):
             losses = self._evaluation.losses(position)
             if self.moments is not None:
-                self.moments.add(losses.flatten(1), weight[:, None].double())
+                self.moments.add(losses, weight[:, None].double())
             elif self._traced is not None:
                 trace, rows = self._traced
                 trace[rows, draw // self._every, image] = losses.float().cpu().numpy()

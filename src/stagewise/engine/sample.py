@@ -48,7 +48,7 @@ def sample(
     excess_loss   L(w_t) - L(w*) on the same data, nats per sample
     distance      |w_t - w*|
     loss_at_centre, gradient_norm, dimension, curvature, tether_rise  (checkpoint);  nbeta (n)
-    epsilon       (checkpoint, n);  localization  ()
+    epsilon       (checkpoint, n);  localization  ();  coupled  (), of chains that are
     acceptance    (checkpoint, n, chain), mean after burn-in; exchange likewise, of samplers that
                   exchange between temperatures
     rhat, ess_bulk, ess_tail, drift, stationary  (checkpoint, n), of excess_loss (`diagnose`)
@@ -63,6 +63,8 @@ def sample(
                          `image` of draw and mirror after NAME_draw
     NAME_loss_mean, NAME_loss_covariance  (checkpoint, n, chain, NAME_entry[, NAME_other]) instead,
                          of an observable kept as its covariance, entries being samples, or tokens
+    NAME_loss_mean, NAME_loss_response  (checkpoint, n, chain, NAME_sample[, NAME_token]) and
+    NAME_total_mean, NAME_total_variance  (checkpoint, n, chain) instead, of one kept as response
 
     Where the settings name components, all that has the dimension n has component before it, and
     so have gradient_norm, dimension, curvature and tether_rise; but nbeta has not. Where they list

@@ -24,9 +24,11 @@ class Observation:
 
     every: int = 1
     """Recorded draws from one evaluation to the next."""
-    keep: Literal["trace", "covariance"] = "trace"
-    """trace: all losses, written to disk as they come. covariance: of each chain only their mean
-    and covariance over the evaluated draws, where traces would be too large."""
+    keep: Literal["trace", "covariance", "response"] = "trace"
+    """trace: all losses, written to disk as they come. Of each chain only, over the evaluated
+    draws, where traces would be too large: covariance, their mean and covariance; response, their
+    mean and their covariance with the mean over all of them, which is what susceptibilities are
+    made of."""
 
     def __post_init__(self) -> None:
         if self.every < 1:
@@ -47,6 +49,10 @@ class Sampling:
     """Chains per checkpoint and n."""
     localization: float
     """gamma, precision of the Gaussian tether to the checkpoint."""
+    coupled: bool = False
+    """Chains of all `n` see the same minibatches and the same noise, and every second chain the
+    negated noise of the one before: differences between the sizes, and averages over such pairs,
+    are then almost free of noise (`estimators.susceptibilities`)."""
     weights: Weights = "own"
     """Of the checkpoints; others are a control (`engine.scrambled`)."""
     coordinates: Literal["weights", "relative"] = "weights"
@@ -111,6 +117,8 @@ class Sampling:
             raise ValueError(
                 f"burn_in: must be from 0 to steps - 1 = {self.steps - 1}, got {self.burn_in}"
             )
+        if self.coupled and self.chains % 2:
+            raise ValueError(f"chains: coupled chains come in pairs, got {self.chains}")
         if self.localization < 0:
             raise ValueError(f"localization: must not be negative, got {self.localization}")
         if self.coordinates == "relative" and "parameters" in self.record:

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stagewise.data.synthetic_language import CLASSES, Language, Text
+from stagewise.data.grammar import Language
+from stagewise.data.synthetic_language import CLASSES, Text
 from stagewise.estimators.attention_scores import composition, current_token, prefix, previous_token
 from stagewise.estimators.clustered_mean import clustered_mean
 from stagewise.models.attention_only import HEAD, cross_entropies, depth, forward, logits

@@ -8,15 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stagewise.data.synthetic_language import (
-    CLASSES,
-    SOURCES,
-    Grammar,
-    Language,
-    Text,
-    language,
-    sequences,
-)
+from stagewise.data.grammar import Grammar, Language, language
+from stagewise.data.synthetic_language import CLASSES, Text, sequences
 from stagewise.estimators.language_scores import scores
 from stagewise.models import attention_only
 from stagewise.seeds import generator, stream_seed
@@ -55,21 +48,24 @@ OUTPUTS = 16
 """Sequences that the outputs of a model are recorded on."""
 MIXED = 16
 """Sequences of each source in the observable `mixed`."""
+TABLES = ("embed", "unembed")
+"""Tensors that are components by themselves."""
 
 
 def build(settings: dict[str, Any], seed: int) -> Testbed:
     """The transformer as a testbed; `seed` chooses the training data and the initial weights.
 
     Loss: mean cross-entropy of the tokens of a sequence, in nats. Components: heads "0:0", ...,
-    "layer0", ..., pairs "0:0+1:0", ... Observables: each source, the loss of each
-    token of held-out sequences; `mixed`, that of some of all sources. Distributions: each source
-    alone. Metric: induction_gap. Behaviour: `estimators.language_scores`.
+    "layer0", ..., pairs "0:0+1:0", ..., embed and unembed. Observables: each source, the loss of
+    each token of held-out sequences; `mixed`, that of some of all sources. Distributions: each
+    source alone. Metric: induction_gap. Behaviour: `estimators.language_scores`.
     """
     model = _model(settings)
     known = language(model.grammar, model.tables)
     train = sequences(known, model.train, model.length, stream_seed(seed, "train"))
     test = sequences(known, model.test, model.length, stream_seed(model.tables, "test"))
-    tested = {name: _alone(known, model, name, "alone", model.alone) for name in SOURCES}
+    spoken = model.grammar.sources
+    tested = {name: _alone(known, model, name, "alone", model.alone) for name in spoken}
 
     def losses(w: Parameters, constants: Parameters, batch: Batch) -> Tensor:
         return attention_only.next_token_losses(w, batch["tokens"].long()).mean(-1)
@@ -105,12 +101,16 @@ def build(settings: dict[str, Any], seed: int) -> Testbed:
         evaluation=_tokens(test),
         tokens=model.length,
         distributions={
-            name: _tokens(_alone(known, model, name, "refined", model.refined)) for name in SOURCES
+            name: _tokens(_alone(known, model, name, "refined", model.refined)) for name in spoken
         },
         initial=initial,
         behaviour=lambda w: scores(w, known, test, tested),
         outputs=lambda w: attention_only.logits(w, shown[:, :-1]).flatten(),
-        components=attention_only.head_masks(shapes) | attention_only.pair_masks(shapes),
+        components={
+            **attention_only.head_masks(shapes),
+            **attention_only.pair_masks(shapes),
+            **{name: {name: torch.ones_like(shapes[name], dtype=torch.bool)} for name in TABLES},
+        },
         metrics={"induction_gap": induction_gap},
         observables={
             name: Observable(token_losses, _tokens(text))
@@ -123,7 +123,8 @@ def mixed(settings: dict[str, Any]) -> Text:
     """What the observable `mixed` is of: MIXED held-out sequences of each source, by source."""
     model = _model(settings)
     known = language(model.grammar, model.tables)
-    return _joined({name: _alone(known, model, name, "alone", model.alone) for name in SOURCES})
+    spoken = model.grammar.sources
+    return _joined({name: _alone(known, model, name, "alone", model.alone) for name in spoken})
 
 
 def of_class(text: Text, name: str) -> Tensor:

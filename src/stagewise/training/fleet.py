@@ -112,6 +112,8 @@ class Fleet:
         )
         self._warmup = column([max(1, s.warmup) for s in settings])[:, None]
         self._longest_warmup = max((s.warmup for s in settings), default=0)
+        self._anneal = column([max(1, s.anneal) for s in settings])[:, None]
+        self._longest_anneal = max((s.anneal for s in settings), default=0)
         self._picks = [self._streams[row] for row in rows.tolist()]
 
     @property
@@ -177,10 +179,14 @@ class Fleet:
 
     def _now(self) -> Hyperparameters:
         """The settings at this step."""
-        if self.step >= self._longest_warmup:
-            return self._of
-        risen = (self.step / self._warmup).clamp(max=1)
-        return self._of._replace(rate=self._of.rate * risen)
+        # The last step of all has a small rate, not none.
+        left = self._training.steps + 1 - self.step
+        now = self._of
+        if self.step < self._longest_warmup:
+            now = now._replace(rate=now.rate * (self.step / self._warmup).clamp(max=1))
+        if left <= self._longest_anneal:
+            now = now._replace(rate=now.rate * (left / self._anneal).clamp(max=1))
+        return now
 
     def _look(self) -> None:
         """Saves what is due at this step."""

@@ -132,15 +132,17 @@ def _trained(
     )
     for step in range(1, training.steps + 1):
         _, gradient = program.loss_and_gradient(position, batch, shared=False)
-        of = _hyperparameters(setting, min(1.0, step / max(1, setting.warmup)), position)
+        risen = min(1.0, step / max(1, setting.warmup))
+        left = min(1.0, (training.steps + 1 - step) / max(1, setting.anneal))
+        of = _hyperparameters(setting, risen * left, position)
         position, memory = update(position, gradient, memory, of, decays, step)
     return position
 
 
-def _hyperparameters(setting: Configuration, risen: float, like: Tensor) -> Hyperparameters:
+def _hyperparameters(setting: Configuration, share: float, like: Tensor) -> Hyperparameters:
     adaptive = setting.optimizer == "adamw"
     return Hyperparameters(
-        rate=like.new_tensor([[setting.learning_rate * risen]]),
+        rate=like.new_tensor([[setting.learning_rate * share]]),
         momentum=like.new_tensor([[setting.betas[0] if adaptive else setting.momentum]]),
         second_decay=like.new_tensor([[setting.betas[1]]]),
         weight_decay=like.new_tensor([[setting.weight_decay]]),

@@ -41,6 +41,9 @@ class Configuration:
     learning rate at every step."""
     warmup: int = 0
     """Steps over which the learning rate rises linearly from zero."""
+    anneal: int = 0
+    """Steps at the end over which the learning rate falls linearly to zero: where the gradient's
+    noise keeps a model off its minimum, this brings it there."""
     emphasis: Emphasis | None = None
     """Such a configuration sees the minibatches of the first that is like it in all else, but for
     the samples that are emphasised."""
@@ -60,6 +63,8 @@ class Configuration:
             raise ValueError("momentum: adamw has `betas` instead")
         if self.warmup < 0:
             raise ValueError(f"warmup: must not be negative, got {self.warmup}")
+        if self.anneal < 0:
+            raise ValueError(f"anneal: must not be negative, got {self.anneal}")
         if self.batch is not None and self.batch < 1:
             raise ValueError(f"batch: must be at least 1, got {self.batch}")
         if self.emphasis is not None and self.batch is None:
@@ -114,6 +119,10 @@ class Training:
                 raise ValueError(
                     f"emphasis.end: {setting.emphasis.end} is beyond steps = {self.steps}"
                 )
+            if setting.anneal > self.steps:
+                raise ValueError(f"anneal: {setting.anneal} is beyond steps = {self.steps}")
+            if setting.anneal and self.target_losses:
+                raise ValueError("anneal: has no end to anneal to where targets are ahead")
         if self.descend_from < 1:
             raise ValueError(f"descend_from: must be at least 1, got {self.descend_from}")
         if self.descent_rate <= 0:

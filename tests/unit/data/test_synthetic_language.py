@@ -5,13 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stagewise.data.synthetic_language import (
-    CLASSES,
-    SOURCES,
-    Grammar,
-    language,
-    sequences,
-)
+from stagewise.data.grammar import Grammar, language
+from stagewise.data.synthetic_language import CLASSES, sequences
 
 GRAMMAR = Grammar()
 KNOWN = language(GRAMMAR, 7)
@@ -24,7 +19,7 @@ def test_shape_shares_and_seed() -> None:
     assert (text.tokens[:, 0] == GRAMMAR.beginning).all()
     assert text.tokens[:, 1:].max() < GRAMMAR.beginning == GRAMMAR.vocabulary - 1 == 42
     shares = np.bincount(text.sources, minlength=4) / 4000
-    expected = np.array([GRAMMAR.shares[name] for name in SOURCES])
+    expected = np.array([GRAMMAR.shares[name] for name in GRAMMAR.sources])
     assert (np.abs(shares - expected) < 4 * np.sqrt(expected * (1 - expected) / 4000)).all()
     again = sequences(KNOWN, 4000, LENGTH, 1)
     for one, other in zip(text, again, strict=True):
@@ -113,6 +108,33 @@ def test_brackets_close_what_is_open() -> None:
     assert deepest == GRAMMAR.depth
 
 
+def test_runs_of_spaces_have_the_length_of_their_sequence() -> None:
+    shares = {"markov": 0.5, "indents": 0.5}
+    grammar = replace(GRAMMAR, shares=shares, indents=(2, 6), word=3)
+    assert grammar.sources == ("markov", "indents")
+    assert (grammar.space, grammar.beginning, grammar.vocabulary) == (42, 43, 44)
+    known = language(grammar, 7)
+    tokens, classes, _ = sequences(known, 300, LENGTH, 5, "indents")
+    is_space = tokens[:, 1:] == grammar.space
+    assert (is_space == (classes == CLASSES.index("space"))).all()
+    assert (~is_space == (classes == CLASSES.index("word"))).all()
+    found = set()
+    pairs = np.zeros((32, 32))
+    for row, spaces in zip(tokens[:, 1:], is_space, strict=True):
+        ends = np.flatnonzero(np.diff(np.r_[~spaces[0], spaces])).tolist()
+        lengths = np.diff(ends)
+        assert len(set(lengths[::2])) == 1
+        assert set(lengths[1::2]) == {3}
+        found.add(int(lengths[0]))
+        within = ~spaces[1:] & ~spaces[:-1]
+        np.add.at(pairs, (row[:-1][within], row[1:][within]), 1)
+    assert found == {2, 3, 4, 5, 6}
+    often = pairs.sum(1) > 150
+    rows = pairs[often] / pairs[often].sum(1, keepdims=True)
+    assert np.abs(rows - known.first[often]).max() < 0.15
+    assert sequences(known, 50, LENGTH, 5, "markov").tokens.max() == grammar.beginning
+
+
 def test_what_follows_the_first_token() -> None:
     """The table of what comes after a sequence's first token, against 200,000 sequences."""
     tokens = sequences(KNOWN, 200_000, 2, 9).tokens
@@ -129,7 +151,11 @@ def test_what_follows_the_first_token() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"shares": {"markov": 1.0}}, "shares: must name"),
+        ({"shares": {"markov": 0.9}}, "shares: must be of"),
+        ({"shares": {"prose": 1.0}}, "shares: must be of"),
+        ({"shares": {"markov": 1.5, "rules": -0.5}}, "shares: must not be negative"),
+        ({"indents": (3, 2)}, "indents: must be"),
+        ({"word": 0}, "word: must be"),
         ({"rules": 30}, "rules: must be a multiple of the 4 keys"),
         ({"block": (9, 8)}, "block: must be"),
     ],

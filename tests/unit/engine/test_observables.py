@@ -221,3 +221,17 @@ def test_what_makes_no_sense(changes: dict[str, Any], message: str) -> None:
         changes = {"observables": {"otter": observations(other="trace")["observables"]["other"]}}
     with pytest.raises((SettingsError, ValueError), match=message):
         run(**changes)
+
+
+def test_response_is_that_of_the_traces() -> None:
+    traced = run(**observations(words="trace"))
+    kept = run(**observations(words="response"))
+    losses = traced.words_loss.astype(float)
+    total = losses.mean(["words_sample", "words_token"])
+    xr.testing.assert_allclose(kept.words_loss_mean, losses.mean("words_draw"), atol=1e-6)
+    xr.testing.assert_allclose(
+        kept.words_loss_response, xr.cov(losses, total, dim="words_draw", ddof=0), atol=1e-6
+    )
+    xr.testing.assert_allclose(kept.words_total_mean, total.mean("words_draw"), atol=1e-6)
+    xr.testing.assert_allclose(kept.words_total_variance, total.var("words_draw"), atol=1e-6)
+    assert float(kept.words_total_variance.min()) > 1e-4

@@ -5,13 +5,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from stagewise.data.synthetic_language import SOURCES, Grammar, Text, language, sequences
+from stagewise.data.grammar import Grammar, language
+from stagewise.data.synthetic_language import Text, sequences
 from stagewise.estimators.language_scores import Held, _latest_keys, effective_rank, scores
 from stagewise.models.attention_only import initial
 
 KNOWN = language(Grammar(), 0)
 MIXTURE = sequences(KNOWN, 64, 40, 1)
-ALONE = {name: sequences(KNOWN, 64, 40, 2, name) for name in SOURCES}
+ALONE = {name: sequences(KNOWN, 64, 40, 2, name) for name in KNOWN.grammar.sources}
 
 
 def table() -> dict[str, Tensor]:

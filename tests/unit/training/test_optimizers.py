@@ -51,11 +51,12 @@ def trained(configurations: list[dict[str, Any]], side_file: Any = None, **chang
         ({"momentum": 0.7}, lambda groups: torch.optim.SGD(groups, lr=0.02, momentum=0.7)),
     ],
 )
-@pytest.mark.parametrize("warmup", [0, 25])
-def test_against_torch(setting: dict[str, Any], reference: Any, warmup: int) -> None:
+@pytest.mark.parametrize(("warmup", "anneal"), [(0, 0), (25, 0), (25, 20)])
+def test_against_torch(setting: dict[str, Any], reference: Any, warmup: int, anneal: int) -> None:
     """60 steps on all data, beside a model of another optimizer, which must not matter."""
     other = {"learning_rate": 0.01, "momentum": 0.3}
-    points = trained([other, setting | {"learning_rate": 0.02, "warmup": warmup}])
+    mine_of_all = {"learning_rate": 0.02, "warmup": warmup, "anneal": anneal}
+    points = trained([other, setting | mine_of_all])
     mine = points.places({"configuration": 1})
     weights = {name: tensor[mine[0]].clone() for name, tensor in points.parameters.items()}
     for tensor in weights.values():
@@ -69,7 +70,8 @@ def test_against_torch(setting: dict[str, Any], reference: Any, warmup: int) -> 
     )
     for step in range(1, 61):
         for group in optimizer.param_groups:
-            group["lr"] = 0.02 * min(1, step / max(1, warmup))
+            left = (61 - step) / max(1, anneal)
+            group["lr"] = 0.02 * min(1, step / max(1, warmup)) * min(1, left)
         optimizer.zero_grad()
         losses(weights, {}, DATA).mean().backward()
         optimizer.step()
