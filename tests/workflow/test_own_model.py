@@ -13,6 +13,7 @@ pytestmark = pytest.mark.workflow
 
 TABLE = "results/custom/mine/llc.csv"
 INFLUENCE = "results/custom/mine/bif.nc"
+RESPONSE = "results/custom/mine/susceptibilities.nc"
 OVERLAY = {
     "testbeds": {
         "huggingface": {
@@ -41,6 +42,14 @@ OVERLAY = {
                     for name, changes in {
                         "whole": {"observables": {"train": {}, "held_out_tokens": {}}},
                         "parts": {"components": ["layer1", "0:3"]},
+                        "response": {
+                            "components": ["0:3", "all"],
+                            "n": [20.0, 40.0],
+                            "beta": 1.0,
+                            "coupled": True,
+                            "chains": 4,
+                            "observables": {"held_out_tokens": {"keep": "response"}},
+                        },
                     }.items()
                 },
             }
@@ -97,7 +106,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Copy:
     language_models.saved(copy.path / "model", steps=(0, 1))
     (copy.path / "text.txt").write_text(language_models.text(600))
     (copy.path / "mine.yaml").write_text(yaml.safe_dump(OVERLAY, sort_keys=False))
-    copy.made(TABLE, INFLUENCE, "--configfile", "mine.yaml")
+    copy.made(TABLE, INFLUENCE, RESPONSE, "--configfile", "mine.yaml")
     return copy
 
 
@@ -112,6 +121,12 @@ def test_one_table_has_every_sampling(copy: Copy) -> None:
         ["whole", "step0", ""],
         ["whole", "step1", ""],
         *(["parts", step, part] for step in ("step0", "step1") for part in ("layer1", "0:3")),
+        *(
+            ["response", step, part]
+            for step in ("step0", "step1")
+            for part in ("0:3", "all")
+            for _ in (20.0, 40.0)
+        ),
     ]
     assert (table["model"] == "model").all()
     assert table["commit"].nunique() == 2
@@ -130,6 +145,19 @@ def test_influence_of_any_sample_on_any_other(copy: Copy) -> None:
     diagonal = np.diagonal(found.covariance.values, axis1=-2, axis2=-1)
     assert (diagonal > 0).all()
     assert np.allclose(np.diagonal(found.correlation.values, axis1=-2, axis2=-1), 1)
+
+
+def test_susceptibility_of_any_token(copy: Copy) -> None:
+    found = draws.load(copy.path / RESPONSE)
+    one = ("sampling", "seed", "checkpoint", "component", "half", "sample", "token")
+    assert found.restricted.dims == found.two_chain.dims == one
+    assert found.component.values.tolist() == ["0:3"]
+    assert found.revision.values.tolist() == ["step0", "step1"]
+    assert (found.sizes["half"], found.sizes["sample"], found.sizes["token"]) == (2, 2, 11)
+    for name in ("restricted", "two_chain", "fragility"):
+        spread = float(found[name].std())
+        assert spread > 0
+        assert np.abs(found[name].mean(["sample", "token"])).max() < 1e-6 * spread
 
 
 def test_influence_without_recorded_losses_is_named(copy: Copy) -> None:
@@ -154,7 +182,7 @@ def test_other_weights_and_another_text_are_sampled_anew(copy: Copy) -> None:
     (copy.path / "text.txt").write_text(language_models.text(600, seed=1))
     language_models.gpt_neox(seed=5).save_pretrained(copy.path / "model/step1")
     reasons = {job: why for job, why in copy.plan(*planned).items() if job.startswith("sample ")}
-    assert len(reasons) == 2
+    assert len(reasons) == 3
     for why in reasons.values():
         assert "text.txt" in why
         assert "model/step1/model.safetensors" in why

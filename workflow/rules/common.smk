@@ -333,24 +333,37 @@ def custom_tables(wildcards):
 
 def custom_influences(wildcards):
     """Influence in a model of the user's own, of every seed and sampling that records losses."""
-    section = config["testbeds"]["huggingface"][wildcards.variant]
+    return of_recording(wildcards.variant, "trace", "bif.nc", "{train: {}}")
+
+
+def custom_responses(wildcards):
+    """Susceptibilities in a model of the user's own, of every seed and sampling that records
+    responses."""
+    return of_recording(
+        wildcards.variant, "response", "susceptibilities.nc", "{train: {keep: response}}"
+    )
+
+
+def of_recording(variant, keep, file, example):
+    """That file of the user's model, of every seed and sampling that keeps an observable so."""
+    section = config["testbeds"]["huggingface"][variant]
     recording = [
         name
         for name, sampling in section.get("sampling", {}).items()
         if any(
-            observation.get("keep", "trace") == "trace"
+            observation.get("keep", "trace") == keep
             for observation in sampling.get("observables", {}).values()
         )
     ]
     if not recording:
         fail(
-            f"testbeds.huggingface.{wildcards.variant}.sampling: none records losses of samples; "
-            f"give one `observables: {{train: {{}}}}`"
+            f"testbeds.huggingface.{variant}.sampling: none records losses of samples with keep: "
+            f"{keep}; give one `observables: {example}`"
         )
     return [
         path
         for sampling in recording
-        for path in of_runs("huggingface", wildcards.variant, f"{sampling}/bif.nc")
+        for path in of_runs("huggingface", variant, f"{sampling}/{file}")
     ]
 
 

@@ -85,9 +85,9 @@ rule susceptibilities:
 rule custom_influence:
     # Influence among the samples of a model of the user's own, of all samplings that recorded any.
     input:
-        tables=custom_influences,
+        found=custom_influences,
     output:
-        influence="<results>/custom/{variant}/bif.nc",
+        joined="<results>/custom/{variant}/bif.nc",
     log:
         "<logs>/custom/{variant}/bif.log",
     wildcard_constraints:
@@ -97,10 +97,31 @@ rule custom_influence:
         "../../environment.yml"
     threads: 1
     params:
-        *code("collect_custom_influence.py"),
+        *code("collect_custom_arrays.py"),
         settings={},
     script:
-        "../../scripts/collect_custom_influence.py"
+        "../../scripts/collect_custom_arrays.py"
+
+
+rule custom_susceptibilities:
+    # Susceptibilities of the parts of a model of the user's own, of all samplings that recorded any.
+    input:
+        found=custom_responses,
+    output:
+        joined="<results>/custom/{variant}/susceptibilities.nc",
+    log:
+        "<logs>/custom/{variant}/susceptibilities.log",
+    wildcard_constraints:
+        variant="|".join(sorted(config["testbeds"].get("huggingface", {}))) or "none",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        *code("collect_custom_arrays.py"),
+        settings={},
+    script:
+        "../../scripts/collect_custom_arrays.py"
 
 
 rule curvature:

@@ -48,17 +48,17 @@ OUTPUTS = 16
 """Sequences that the outputs of a model are recorded on."""
 MIXED = 16
 """Sequences of each source in the observable `mixed`."""
-TABLES = ("embed", "unembed")
-"""Tensors that are components by themselves."""
+TABLES = {"embedding": "embed", "unembedding": "unembed"}
+"""Component -> the tensor that it is."""
 
 
 def build(settings: dict[str, Any], seed: int) -> Testbed:
     """The transformer as a testbed; `seed` chooses the training data and the initial weights.
 
     Loss: mean cross-entropy of the tokens of a sequence, in nats. Components: heads "0:0", ...,
-    "layer0", ..., pairs "0:0+1:0", ..., embed and unembed. Observables: each source, the loss of
-    each token of held-out sequences; `mixed`, that of some of all sources. Distributions: each
-    source alone. Metric: induction_gap. Behaviour: `estimators.language_scores`.
+    "layer0", ..., pairs "0:0+1:0", ..., embedding and unembedding. Observables: each source, the
+    loss of each token of held-out sequences; `mixed`, that of some of all sources. Distributions:
+    each source alone. Metric: induction_gap. Behaviour: `estimators.language_scores`.
     """
     model = _model(settings)
     known = language(model.grammar, model.tables)
@@ -109,7 +109,10 @@ def build(settings: dict[str, Any], seed: int) -> Testbed:
         components={
             **attention_only.head_masks(shapes),
             **attention_only.pair_masks(shapes),
-            **{name: {name: torch.ones_like(shapes[name], dtype=torch.bool)} for name in TABLES},
+            **{
+                component: {name: torch.ones_like(shapes[name], dtype=torch.bool)}
+                for component, name in TABLES.items()
+            },
         },
         metrics={"induction_gap": induction_gap},
         observables={

@@ -1,4 +1,4 @@
-"""Influence among the samples of a model of the user's own, of every sampling and seed."""
+"""Estimates of a model of the user's own as one dataset, of every sampling and seed."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from stagewise.engine import draws
 
 with step(snakemake) as job:  # noqa: F821
     found = {}
-    for path in map(Path, job.input.tables):
+    for path in map(Path, job.input.found):
         run, sampling = path.parents[1].name, path.parent.name
         seed = int(run.removeprefix("seed"))
         found.setdefault(sampling, {})[seed] = draws.load(path).drop_attrs()
@@ -18,4 +18,4 @@ with step(snakemake) as job:  # noqa: F821
         for seeds in found.values()
     ]
     names = xr.IndexVariable("sampling", list(found))
-    draws.save(job.output.influence, xr.concat(joined, names, join="outer"), job.provenance())
+    draws.save(job.output.joined, xr.concat(joined, names, join="outer"), job.provenance())
