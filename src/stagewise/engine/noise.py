@@ -52,13 +52,12 @@ class Streams:
 
     def normals(self, steps: int, size: int) -> Tensor:
         """Standard normals (chain, step, size)."""
-        block = normal_block(self.generators, steps, size)
-        return block[self._of] * self._sign[:, None, None] if self._coupled else block
+        block = normal_block(self.generators, steps, size)[self._of]
+        return block * self._sign[:, None, None] if self._coupled else block
 
     def indices(self, steps: int, samples: int, batch: int) -> Tensor:
         """Batches drawn with replacement (chain, step, batch): indices below `samples`."""
-        block = index_block(self.generators, steps, samples, batch)
-        return block[self._of] if self._coupled else block
+        return index_block(self.generators, steps, samples, batch)[self._of]
 
 
 def block_length(numbers: int) -> int:

@@ -71,3 +71,11 @@ def test_company_changes_nothing() -> None:
 def test_chains_come_in_pairs() -> None:
     with pytest.raises(ValueError, match="chains: coupled chains come in pairs, got 3"):
         run(chains=3)
+
+
+@pytest.mark.parametrize("coupled", [False, True])
+@pytest.mark.parametrize("batch", [None, 5])
+def test_step_sizes_share_their_numbers(coupled: bool, batch: int | None) -> None:
+    both = run(epsilon=[0.01, 0.02], batch=batch, coupled=coupled).parameters
+    alone = run(epsilon=0.02, batch=batch, coupled=coupled).parameters
+    np.testing.assert_array_equal(both.isel(step_size=1), alone)
