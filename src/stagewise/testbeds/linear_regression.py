@@ -28,6 +28,8 @@ class Model:
     """Of two tasks, features that both see; one point for each number."""
     data_sets: int = 1
     """Independent ones, one point each."""
+    blocks: int = 0
+    """Components of as many features each as divide them evenly."""
 
     def __post_init__(self) -> None:
         for name in ("samples", "features", "data_sets"):
@@ -43,6 +45,12 @@ class Model:
             raise ValueError(f"tasks: must be 1 or 2, got {self.tasks}")
         if (self.tasks == 2) != bool(self.shared):
             raise ValueError(f"shared: goes with 2 tasks, and only with them, got {self.shared}")
+        if self.blocks < 0 or (self.blocks and self.features % self.blocks):
+            raise ValueError(
+                f"blocks: must divide the {self.features} features evenly, got {self.blocks}"
+            )
+        if self.blocks and self.tasks == 2:
+            raise ValueError("blocks: go with one task")
         if any(not 0 <= number <= self.features for number in self.shared):
             raise ValueError(f"shared: must be from 0 to features, got {self.shared}")
 
@@ -57,7 +65,8 @@ def build(settings: dict[str, Any], seed: int) -> Testbed:
     A point for each data set and number of shared features. Index columns: data_set, shared (-1
     for one task), curvature (the largest eigenvalue of H = X^T X / n). Constants: x (checkpoint,
     sample, feature) and y (checkpoint, sample); with fewer shared features there are more weights,
-    and masks say which a point has. Observable: data, the loss of each sample.
+    and masks say which a point has. Observable: data, the loss of each sample. Components: block0,
+    block1, ..., successive features.
     """
     model = build_settings(Model, settings, "linear_regression.model")
     data = {"sample": torch.arange(model.tasks * model.samples)}
@@ -66,6 +75,7 @@ def build(settings: dict[str, Any], seed: int) -> Testbed:
         losses=losses,
         data=data,
         points=lambda: _points(model, seed),
+        components={f"block{k}": {"w": own} for k, own in enumerate(_blocks(model))},
         observables={"data": Observable(losses, data)},
     )
 
@@ -74,6 +84,13 @@ def losses(w: Parameters, constants: Parameters, batch: Batch) -> Tensor:
     """(y - x.w)^2 / 2 of each sample of the batch."""
     x, y = constants["x"][batch["sample"]], constants["y"][batch["sample"]]
     return (y - x @ w["w"]).square() / 2
+
+
+def _blocks(model: Model) -> list[Tensor]:
+    """The features of each block, as masks."""
+    places = torch.arange(model.features)
+    size = model.features // model.blocks if model.blocks else 0
+    return [places // size == block for block in range(model.blocks)]
 
 
 def _points(model: Model, seed: int) -> Points:

@@ -92,3 +92,20 @@ def test_losses_are_observed_along_chains():
 def test_bad_settings_are_named(settings, named):
     with pytest.raises(SettingsError, match=f"linear_regression.model.{named}"):
         linear_regression.build(settings, 0)
+
+
+def test_blocks_are_components_that_make_up_the_whole():
+    testbed = linear_regression.build({"samples": 20, "features": 6, "blocks": 3}, 0)
+    masks = torch.stack([mask["w"] for mask in testbed.components.values()])
+    assert masks.sum(0).tolist() == [1] * 6
+    assert masks.sum(1).tolist() == [2, 2, 2]
+    assert not linear_regression.build({"samples": 20, "features": 6}, 0).components
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"features": 5, "blocks": 2}, {"features": 4, "blocks": 2, "tasks": 2, "shared": [1]}],
+)
+def test_blocks_that_cannot_be(settings):
+    with pytest.raises(SettingsError, match="blocks"):
+        linear_regression.build({"samples": 20, **settings}, 0)
