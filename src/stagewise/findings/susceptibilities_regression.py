@@ -77,7 +77,7 @@ class Regression:
         )
 
     def responses(self, component: str, probes: int, field: float, nbeta: float) -> pd.DataFrame:
-        """What adding a field of each of some equal subsets of the samples does to <g>, over n beta.
+        """What a field of each of some equal subsets of the samples does to <g>, over n beta.
 
         Columns: component, probe, h, expected (minus the covariance), central and one_sided
         (differences).
