@@ -1,0 +1,78 @@
+"""Rows of figure 4's tables: heads, classes by heads, and tokens."""
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from stagewise.findings.susceptibilities_matrices import column_reliability
+from stagewise.findings.susceptibilities_model import Model
+
+
+def head_table(model: Model, when: str, seed: int, draws: xr.Dataset) -> pd.DataFrame:
+    """One row per head: seed, when, head, layer, score, rise, gradient_norm; reliability of half of
+    the chains (of restricted, plain and two_chain columns); and loading_1, ..., loading_3 on the
+    axes of the z-scored restricted matrix, axis the number of the best for induction, and
+    two_chain_loading on the first of the two-chain matrix."""
+    run = model.run
+    return pd.DataFrame(
+        {
+            "kind": "head",
+            "seed": seed,
+            "when": when,
+            "head": run.heads,
+            "layer": run.layers,
+            "score": model.scores,
+            "rise": run.rise,
+            "gradient_norm": draws["gradient_norm"].sel(component=run.heads).values[0],
+            "reliability": column_reliability(run.restricted),
+            "plain_reliability": column_reliability(run.covariance),
+            "two_chain_reliability": column_reliability(run.two_chain),
+            **{
+                f"loading_{k + 1}": model.restricted.loadings[:, k]
+                for k in range(min(3, len(run.heads)))
+            },
+            "axis": 1 + model.best_axis(model.known.classes == "repeated"),
+            "two_chain_loading": model.two_chain.loadings[:, 0],
+            "pc1_share": model.two_chain.shares[0],
+            "fragility_share": model.fragility_share,
+        }
+    )
+
+
+def class_table(model: Model, seed: int) -> pd.DataFrame:
+    """One row per head and class of tokens: mean of the z-scored restricted (mean) and two-chain
+    (two_chain_mean) susceptibility, and how many tokens there are (count)."""
+    parts = []
+    for name in np.unique(model.known.classes):
+        own = model.known.classes == name
+        parts.append(
+            pd.DataFrame(
+                {
+                    "kind": "class",
+                    "seed": seed,
+                    "head": model.run.heads,
+                    "class": name,
+                    "mean": model.z[own].mean(0),
+                    "two_chain_mean": model.two_chain_z[own].mean(0),
+                    "count": int(own.sum()),
+                }
+            )
+        )
+    return pd.concat(parts, ignore_index=True)
+
+
+def token_table(model: Model, shown: int) -> pd.DataFrame:
+    """Some tokens, evenly chosen: class, score_1, ..., score_3 on the axes of the z-scored
+    restricted matrix, two_chain_score on the first of the two-chain matrix, and fragility."""
+    count = len(model.known.classes)
+    chosen = np.unique(np.linspace(0, count - 1, min(shown, count)).astype(int))
+    scores = model.restricted.scores[chosen]
+    return pd.DataFrame(
+        {
+            "kind": "token",
+            "class": model.known.classes[chosen],
+            **{f"score_{k + 1}": scores[:, k] for k in range(min(3, scores.shape[1]))},
+            "two_chain_score": model.two_chain.scores[chosen, 0],
+            "fragility": model.run.fragility.mean(0)[chosen],
+        }
+    )
