@@ -24,7 +24,7 @@ from stagewise.findings.susceptibilities_matrices import (
 )
 from stagewise.models import attention_only
 from stagewise.settings import build
-from stagewise.testbeds.synthetic_language import probes
+from stagewise.testbeds.synthetic_language import mixed
 
 Array = NDArray[np.float64]
 WAYS = ("zero", "mean")
@@ -55,7 +55,7 @@ def measure(
                two_chain_<way>    the same of two_chain_pearson, all layers
     """
     wanted = build(Settings, settings, "papers.susceptibilities.ablation")
-    text = probes(wanted.model)
+    text = mixed(wanted.model)
     known = tokens(text)
     runs = [matrices(found, known) for found in inputs["response"]]
     scores, effects, circuits = [], [], []

@@ -79,8 +79,8 @@ def measure(
                                   over samples and components (pearson: least over components); of
                                   restricted, two_chain, mirrored and coupled
                stepless_slope     of restricted on the form that leaves the step out (control)
-               coupled_scale, coupled_scale_expected   slope of coupled on restricted at the smaller
-                                  step, sampled and in closed form
+               coupled_scale      slope of coupled on restricted at the smaller step, over that of
+                                  their closed forms (coupled_scale_expected)
                identity           greatest relative difference of two ways to the two-chain form
                column_mean        greatest mean of a column over its standard deviation
                coupled_gain, mirrored_gain   draws that plain chains need for those that these need
@@ -217,20 +217,25 @@ def _scale(found: Mapping[str, Estimator], repeats: int) -> dict[str, Measured]:
     """Coupled chains against the covariance, whose biases by the step are not the same."""
     direct, coupled = found["restricted"], found["coupled"]
     reference = direct.expected
-    over = slope(direct.sampled, reference)
+    expected = slope(coupled.expected, reference)
+    over = slope(direct.sampled, reference) * expected
     return {
         "coupled_scale": _over_units(coupled, lambda s: slope(s, reference) / over, repeats),
-        "coupled_scale_expected": exact(slope(coupled.expected, reference)),
+        "coupled_scale_expected": exact(expected),
     }
 
 
 def _field_errors(fields: pd.DataFrame) -> dict[str, Measured]:
     """Distances over probes from the linear response, relative to it."""
 
-    def errors(strength: float, way: str) -> pd.Series:
+    def errors(strength: float, way: str) -> Array:
         rows = fields[fields["h"] == strength]
-        apart = np.square(rows[way] - rows["expected"]).groupby(rows["component"]).sum()
-        return np.sqrt(apart / np.square(rows["expected"]).groupby(rows["component"]).sum())
+        squares = (
+            rows.assign(apart=(rows[way] - rows["expected"]) ** 2, whole=rows["expected"] ** 2)
+            .groupby("component")[["apart", "whole"]]
+            .sum()
+        )
+        return np.sqrt((squares["apart"] / squares["whole"]).to_numpy())
 
     return {
         "response_error": exact(float(errors(FIELD, "central").max())),

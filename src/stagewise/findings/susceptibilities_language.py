@@ -25,9 +25,14 @@ from stagewise.findings.susceptibilities_matrices import (
     tokens,
 )
 from stagewise.findings.susceptibilities_model import Model, by_place
-from stagewise.findings.susceptibilities_tables import class_table, head_table, token_table
+from stagewise.findings.susceptibilities_tables import (
+    axis_table,
+    class_table,
+    head_table,
+    token_table,
+)
 from stagewise.settings import build
-from stagewise.testbeds.synthetic_language import probes
+from stagewise.testbeds.synthetic_language import mixed
 
 Array = NDArray[np.float64]
 
@@ -56,7 +61,7 @@ def measure(
 
     inputs   per seed: susceptibilities at the end (`response`) and before induction (`early`), the
              draws of both (`draws`, `early_draws`) and `behaviour`
-    returns  rows of kind `head`, `class` and `token` (`susceptibilities_tables`). Statistics,
+    returns  rows of kind `head`, `axis`, `class`, `token` (`susceptibilities_tables`). Statistics,
              `language_` and then
                reliability, early_reliability   of half of the chains, median over restricted
                                      columns, least over seeds
@@ -91,7 +96,7 @@ def measure(
                                      over that before, heads of below-median score, over seeds
     """
     wanted = build(Settings, settings, "papers.susceptibilities.language")
-    known = tokens(probes(wanted.model))
+    known = tokens(mixed(wanted.model))
     late = [matrices(found, known) for found in inputs["response"]]
     early = [matrices(found, known) for found in inputs["early"]]
     scores = [
@@ -121,6 +126,11 @@ def measure(
                     ("early", before, inputs["early_draws"]),
                 )
                 for model, seed, draws in zip(group, seeds, listed, strict=True)
+            ),
+            *(
+                axis_table(model, when, seed)
+                for when, group in (("end", models), ("early", before))
+                for model, seed in zip(group, seeds, strict=True)
             ),
             *(class_table(model, seed) for model, seed in zip(models, seeds, strict=True)),
             token_table(models[0], wanted.shown),

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -163,10 +162,10 @@ def over_sequences(
     count = known.sequences
     values = of(known.of(np.arange(count)))
     found = [of(known.of(random.integers(0, count, count))) for _ in range(repeats)]
-    tails: Any = [(1 - level) / 2, (1 + level) / 2]
-    return {
-        name: Measured(
-            value, *map(float, np.nanquantile([one[name] for one in found], tails)), n=count
-        )
-        for name, value in values.items()
-    }
+    tails = [(1 - level) / 2, (1 + level) / 2]
+
+    def interval(name: str) -> tuple[float, float]:
+        low, high = np.nanquantile([one[name] for one in found], tails)
+        return float(low), float(high)
+
+    return {name: Measured(value, *interval(name), count) for name, value in values.items()}

@@ -99,7 +99,7 @@ class Model:
         halves = []
         for half in self.run.restricted:
             frame = pd.DataFrame(standardised(half))
-            left = (frame - frame.groupby(pair.to_numpy()).transform("mean")).to_numpy()
+            left = (frame - frame.groupby(pair.to_numpy()).transform("mean")).to_numpy(copy=True)
             left[~often] = np.nan
             halves.append(left)
         return np.stack(halves)

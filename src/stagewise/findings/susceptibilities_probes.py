@@ -13,7 +13,7 @@ from stagewise.estimators.susceptibilities import observable
 from stagewise.findings.measured import Measured, bootstrap, exact
 from stagewise.findings.susceptibilities_matrices import tokens
 from stagewise.settings import build
-from stagewise.testbeds.synthetic_language import probes
+from stagewise.testbeds.synthetic_language import mixed
 
 Array = NDArray[np.float64]
 
@@ -43,7 +43,7 @@ def measure(
                pearson, slope of tokens_apart with scaled_apart, over heads, probes and seeds
     """
     wanted = build(Settings, settings, "papers.susceptibilities.probes")
-    known = tokens(probes(wanted.model))
+    known = tokens(mixed(wanted.model))
     parts, scales = [], []
     for found, draws in zip(inputs["response"], inputs["draws"], strict=True):
         heads = [name for name in found.component.values.tolist() if ":" in name]

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from stagewise.estimators.separation import folded_auc
 from stagewise.findings.susceptibilities_matrices import column_reliability
 from stagewise.findings.susceptibilities_model import Model
 
@@ -37,6 +38,28 @@ def head_table(model: Model, when: str, seed: int, draws: xr.Dataset) -> pd.Data
             "fragility_share": model.fragility_share,
         }
     )
+
+
+def axis_table(model: Model, when: str, seed: int) -> pd.DataFrame:
+    """One row per matrix (restricted, z-scored, and two_chain, centred) and principal component:
+    share of the variance, auc of induction tokens (folded) and closing_auc of closing brackets."""
+    rows = []
+    for name, axes in (("restricted", model.restricted), ("two_chain", model.two_chain)):
+        for k in range(min(4, len(axes.shares))):
+            scores = axes.scores[:, k]
+            rows.append(
+                {
+                    "kind": "axis",
+                    "seed": seed,
+                    "when": when,
+                    "matrix": name,
+                    "axis": k + 1,
+                    "share": axes.shares[k],
+                    "auc": folded_auc(scores, model.known.classes == "repeated"),
+                    "closing_auc": folded_auc(scores, model.known.classes == "closing"),
+                }
+            )
+    return pd.DataFrame(rows)
 
 
 def class_table(model: Model, seed: int) -> pd.DataFrame:

@@ -1,0 +1,62 @@
+PARTS["susceptibilities"] = {
+    "gaussian": {
+        name: of_runs("linear_regression", "blocks", f"{name}/draws.nc")
+        for name in ("plain", "mirrored", "coupled", "traced")
+    },
+    "singular": {"draws": of_runs("scalar_product", "crossing", "sgld/draws.nc")},
+    "language": {
+        "response": of_runs(
+            "synthetic_language", "susceptibility", "response/susceptibilities.nc"
+        ),
+        "early": of_runs(
+            "synthetic_language", "susceptibility", "response_early/susceptibilities.nc"
+        ),
+        "draws": of_runs("synthetic_language", "susceptibility", "response/draws.nc"),
+        "early_draws": of_runs(
+            "synthetic_language", "susceptibility", "response_early/draws.nc"
+        ),
+        "behaviour": of_runs("synthetic_language", "susceptibility", "behaviour.csv"),
+    },
+    "ablation": {
+        "response": of_runs(
+            "synthetic_language", "susceptibility", "response/susceptibilities.nc"
+        ),
+        "draws": of_runs("synthetic_language", "susceptibility", "response/draws.nc"),
+        "points": of_runs(
+            "synthetic_language", "susceptibility", "checkpoints.safetensors"
+        ),
+        "behaviour": of_runs("synthetic_language", "susceptibility", "behaviour.csv"),
+    },
+    "probes": {
+        "response": of_runs(
+            "synthetic_language", "susceptibility", "response/susceptibilities.nc"
+        ),
+        "draws": of_runs("synthetic_language", "susceptibility", "response/draws.nc"),
+    },
+}
+
+
+rule figure_susceptibilities:
+    input:
+        **part_tables("susceptibilities"),
+    output:
+        pdf=report(
+            "<results>/figure4.pdf",
+            caption="../../report/susceptibilities.rst",
+            category="Figures",
+            labels={"figure": "4", "paper": "susceptibilities"},
+        ),
+        png="<results>/figure4.png",
+    log:
+        "<logs>/susceptibilities/figure.log",
+    conda:
+        "../../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        *code("draw_figure.py", ["stagewise.figures.susceptibilities"]),
+        settings={"slug": "susceptibilities"},
+    script:
+        "../../../scripts/draw_figure.py"
