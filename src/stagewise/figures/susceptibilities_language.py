@@ -120,7 +120,8 @@ def draw_axes(axis: Axes, table: pd.DataFrame) -> None:
     """How well each component tells induction tokens, at the end and before."""
     rows = _of(table, "axis")
     places = 0.0
-    ticks, labels = [], []
+    ticks: list[float] = []
+    labels: list[str] = []
     for matrix, count in (("restricted", 3), ("two_chain", 1)):
         for number in range(1, count + 1):
             own = rows[(rows["matrix"] == matrix) & (rows["axis"] == number)]

@@ -24,7 +24,7 @@ from stagewise.findings.susceptibilities_matrices import (
     over_sequences,
     tokens,
 )
-from stagewise.findings.susceptibilities_model import Model, by_place
+from stagewise.findings.susceptibilities_model import INDUCTION, Model, by_place, loadings
 from stagewise.findings.susceptibilities_tables import (
     axis_table,
     class_table,
@@ -36,7 +36,6 @@ from stagewise.testbeds.synthetic_language import mixed
 
 Array = NDArray[np.float64]
 
-INDUCTION = "repeated"
 GATED = (
     "pc_auc", "pc_auc_gain", "loadings", "previous_token", "previous_token_early",
     "induction_head", "first_copy", "closing_auc", "space_excess", "context", "context_growth",
@@ -111,7 +110,7 @@ def measure(
         **_shares(models),
         **_separations(models, before, wanted.bootstrap),
         **_classes(models, before, wanted.bootstrap),
-        "loadings": _loadings(models, wanted.bootstrap),
+        "loadings": loadings(models, wanted.bootstrap),
     }
     doubt = gate(late, draws_of_a_head(inputs["draws"][0]))
     for name in GATED:
@@ -279,29 +278,3 @@ def _classes(models: Sequence[Model], before: Sequence[Model], repeats: int) -> 
         }
 
     return over_sequences(of, known, repeats)
-
-
-def _loadings(models: Sequence[Model], repeats: int) -> Measured:
-    """Heads of each model, layer and side of the median resampled."""
-    random = np.random.default_rng(0)
-    induction = models[0].known.classes == INDUCTION
-
-    def difference(model: Model, redraw: bool) -> float:
-        sizes = np.abs(model.restricted.loadings[:, model.best_axis(induction)])
-        sides = above_median(model.scores, model.run.layers)
-        means = []
-        for side in (True, False):
-            groups = [
-                np.flatnonzero((model.run.layers == layer) & (sides == side))
-                for layer in np.unique(model.run.layers)
-            ]
-            picked = [random.choice(g, len(g)) if redraw else g for g in groups if len(g)]
-            means.append(float(sizes[np.concatenate(picked)].mean()))
-        return means[0] - means[1]
-
-    def value(redraw: bool) -> float:
-        return float(np.median([difference(model, redraw) for model in models]))
-
-    low, high = np.quantile([value(True) for _ in range(repeats)], [0.05, 0.95])
-    heads = sum(len(model.scores) for model in models)
-    return Measured(value(False), float(low), float(high), n=heads)

@@ -1,5 +1,6 @@
 """One model's matrices of susceptibilities, standardised, with their axes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,10 +15,13 @@ from stagewise.estimators.response_matrix import (
     standardised,
 )
 from stagewise.estimators.separation import folded_auc
+from stagewise.findings.measured import Measured
 from stagewise.findings.susceptibilities_matrices import Chosen, Matrices, Tokens, above_median
 
 Array = NDArray[np.float64]
 
+INDUCTION = "repeated"
+"""The class of tokens that can be copied."""
 AXES = 3
 """Principal components among which one for a class is looked for."""
 SHORT = 10
@@ -121,3 +125,31 @@ def by_place(model: Model, chosen: Chosen) -> float:
     late = model.known.places[own] >= SHORT
     ratio = power[late].mean() / power[~late].mean()
     return float(np.sqrt(max(ratio, 0.0)))
+
+
+def loadings(models: Sequence[Model], repeats: int) -> Measured:
+    """Mean size of loadings, on the axis that tells induction best, of heads with an above-median
+    score less that of the others, median over models; heads of each model, layer and side
+    resampled."""
+    random = np.random.default_rng(0)
+    induction = models[0].known.classes == INDUCTION
+
+    def difference(model: Model, redraw: bool) -> float:
+        sizes = np.abs(model.restricted.loadings[:, model.best_axis(induction)])
+        sides = above_median(model.scores, model.run.layers)
+        means = []
+        for side in (True, False):
+            groups = [
+                np.flatnonzero((model.run.layers == layer) & (sides == side))
+                for layer in np.unique(model.run.layers)
+            ]
+            picked = [random.choice(g, len(g)) if redraw else g for g in groups if len(g)]
+            means.append(float(sizes[np.concatenate(picked)].mean()))
+        return means[0] - means[1]
+
+    def value(redraw: bool) -> float:
+        return float(np.median([difference(model, redraw) for model in models]))
+
+    low, high = np.quantile([value(True) for _ in range(repeats)], [0.05, 0.95])
+    heads = sum(len(model.scores) for model in models)
+    return Measured(value(False), float(low), float(high), n=heads)

@@ -6,7 +6,7 @@ import xarray as xr
 
 from stagewise.estimators.separation import folded_auc
 from stagewise.findings.susceptibilities_matrices import column_reliability
-from stagewise.findings.susceptibilities_model import Model
+from stagewise.findings.susceptibilities_model import INDUCTION, Model
 
 
 def head_table(model: Model, when: str, seed: int, draws: xr.Dataset) -> pd.DataFrame:
@@ -32,7 +32,7 @@ def head_table(model: Model, when: str, seed: int, draws: xr.Dataset) -> pd.Data
                 f"loading_{k + 1}": model.restricted.loadings[:, k]
                 for k in range(min(3, len(run.heads)))
             },
-            "axis": 1 + model.best_axis(model.known.classes == "repeated"),
+            "axis": 1 + model.best_axis(model.known.classes == INDUCTION),
             "two_chain_loading": model.two_chain.loadings[:, 0],
             "pc1_share": model.two_chain.shares[0],
             "fragility_share": model.fragility_share,
@@ -55,7 +55,7 @@ def axis_table(model: Model, when: str, seed: int) -> pd.DataFrame:
                     "matrix": name,
                     "axis": k + 1,
                     "share": axes.shares[k],
-                    "auc": folded_auc(scores, model.known.classes == "repeated"),
+                    "auc": folded_auc(scores, model.known.classes == INDUCTION),
                     "closing_auc": folded_auc(scores, model.known.classes == "closing"),
                 }
             )
