@@ -45,7 +45,8 @@ def measure(
     returns  one row per place and component: evidence (Z_C and Z_full), share, rise, rise_expected
              and, of the valley's c, rows of kind `sample` (sampled, expected; two_chain_sampled,
              two_chain_expected). Statistics, `singular_` and then
-               zero               greatest size of a susceptibility at the crossing, sampled
+               zero               greatest size of a susceptibility at the crossing, over the
+                                  greatest in the valley, sampled
                whole_rise_valley, whole_rise_crossing   E_full[u^2 c^2 / 2] over its integral
                gaussian_excess    what the Gaussian formula gives for it in the valley, over the
                                   integral, less 1
@@ -86,6 +87,13 @@ def measure(
         found = (_of(moments, component, chosen).total - total).mean(["n", "chain"])
         return float(found[place])
 
+    def greatest(place: int) -> float:
+        return max(
+            float(np.abs(of(every, place, name)).max())
+            for of in (restricted, whole)
+            for name in COMPONENTS
+        )
+
     chains = draws.sizes["chain"]
     every = np.arange(chains)
 
@@ -95,13 +103,7 @@ def measure(
     integrals = [theory.whole(place) for place in places]
     regular = (1 / 2) * (1 / (nbeta + gamma))
     statistics = {
-        "zero": exact(
-            max(
-                float(np.abs(of(every, CROSSING, name)).max())
-                for of in (restricted, whole)
-                for name in COMPONENTS
-            )
-        ),
+        "zero": exact(greatest(CROSSING) / greatest(VALLEY)),
         **{
             f"whole_rise_{name}": over_chains(
                 lambda chosen, place=place: rise(chosen, place, ALL) / (integrals[place].square / 2)
