@@ -27,21 +27,29 @@ WAYS = {
 """Estimators of the restricted form: name and colour."""
 
 
+ROWS: tuple[tuple[list[float], float], ...] = (
+    ([1, 1, 1], 2.0),
+    ([1.7, 1], 2.3),
+    ([1, 1, 1], 2.0),
+    ([1, 1, 1], 2.2),
+)
+"""Widths of the panels of every row, and its height in inches."""
+ABOVE, BELOW = 0.3, 0.5
+"""Inches of a row's titles and of its labels."""
+
+
 def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """One page: closed forms (a to c), the response matrix and its reliability (d, e), its axes
     (f to i), ablation and probes (j, k)."""
-    figure = Figure(figsize=(WIDTH, 11.6))
-    rows = [
-        GridSpec(1, len(widths), figure=figure, left=0.065, right=0.985, top=top, bottom=bottom,
-                 wspace=0.28, width_ratios=widths)
-        for widths, top, bottom in (
-            ([1, 1, 1], 0.975, 0.805),
-            ([1.7, 1], 0.735, 0.535),
-            ([1, 1, 1], 0.475, 0.305),
-            ([1, 1, 1], 0.24, 0.045),
-        )
-    ]  # fmt: skip
-    axes = [figure.add_subplot(row[place]) for row in rows for place in range(row.ncols)]
+    height = sum(inches + ABOVE + BELOW for _, inches in ROWS)
+    figure = Figure(figsize=(WIDTH, height))
+    axes, top = [], height
+    for widths, inches in ROWS:
+        top -= ABOVE
+        row = GridSpec(1, len(widths), figure=figure, left=0.075, right=0.985, top=top / height,
+                       bottom=(top - inches) / height, wspace=0.28, width_ratios=widths)  # fmt: skip
+        axes += [figure.add_subplot(row[place]) for place in range(len(widths))]
+        top -= inches + BELOW
     gaussian, language = tables["gaussian"], tables["language"]
     draw_estimators(axes[0], gaussian)
     draw_fields(axes[1], gaussian)
@@ -69,7 +77,7 @@ def draw_estimators(axis: Axes, table: pd.DataFrame) -> None:
         own = rows[rows["estimator"] == way]
         axis.plot(1e6 * own["expected"], 1e6 * own["sampled"], ".", color=colour, markersize=2,
                   label=name, alpha=0.6)  # fmt: skip
-    ends = [1e6 * rows["expected"].min(), 1e6 * rows["expected"].max()]
+    ends = [1e6 * covariance["expected"].min(), 1e6 * covariance["expected"].max()]
     axis.plot(ends, ends, color=THEORY, linewidth=0.7)
     axis.set_xlabel("susceptibility in closed form (10⁻⁶ nats²)")
     axis.set_ylabel("sampled")

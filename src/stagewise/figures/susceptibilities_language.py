@@ -43,7 +43,7 @@ def draw_classes(axis: Axes, table: pd.DataFrame) -> None:
     axis.set_xticks(range(grid.shape[1]), grid.columns, rotation=30, ha="right", fontsize=6.5)
     border = int((heads["layer"] == 0).sum()) - 0.5
     axis.axhline(border, color=THEORY, linewidth=1)
-    axis.set_ylabel("head, previous-token or prefix score")
+    axis.set_ylabel("head, and its score", labelpad=1)
     axis.set_title("Restricted susceptibility of classes (blue: suppressed, red: expressed)")
     bar = axis.figure.colorbar(image, ax=axis, pad=0.01, fraction=0.04)
     bar.set_label("mean, standard deviations of the column", fontsize=6.5)
@@ -83,12 +83,12 @@ def draw_fragility(axis: Axes, table: pd.DataFrame) -> None:
         (induction, COLOURS[1], "induction tokens"),
     ):
         own = tokens[chosen]
-        axis.plot(own["fragility"], own["two_chain_score"], ".", color=colour, markersize=2,
+        axis.plot(own["fragility"], 1e3 * own["two_chain_score"], ".", color=colour, markersize=2,
                   label=name)  # fmt: skip
     heads = _of(table, "head", "end").groupby("seed").first()
     share, squared = heads["pc1_share"].mean(), heads["fragility_share"].mean()
     axis.set_xlabel("fragility F: rise where all weights move (nats)")
-    axis.set_ylabel("PC1 of the two-chain matrix")
+    axis.set_ylabel("PC1 of the two-chain matrix (10⁻³)")
     axis.set_title(f"PC1: {share:.0%} of variance, r² with F {squared:.2f}")
     axis.legend(markerscale=3, loc="upper left")
 
@@ -187,6 +187,6 @@ def draw_probes(axis: Axes, table: pd.DataFrame) -> None:
     ends = 1e6 * np.array([table["scaled_apart"].min(), table["scaled_apart"].max()])
     axis.plot(ends, 10 * ends, color=THEORY, linewidth=0.7, label="slope 10")
     axis.set_xlabel("on data of which a tenth is the probe (10⁻⁶ nats²)")
-    axis.set_ylabel("mean over the probe's tokens")
+    axis.set_ylabel("mean over the probe's tokens (10⁻⁶ nats²)")
     axis.set_title("Probes: heads of all seeds, chains apart")
     axis.legend(fontsize=6)

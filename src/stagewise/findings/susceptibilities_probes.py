@@ -38,8 +38,8 @@ def measure(
              unscaled (of L' - L) from all chains; tokens_apart (the first half of the chains) and
              scaled_apart (of the loss on mixed data less L, the other half). Statistics, `probes_`
                same_error     greatest difference of tokens and unscaled, over the greatest size
-               scale_error    greatest distance of unscaled over scaled, from the same chains, from
-                              one over the share, relative to it
+               scale_error    greatest difference of unscaled times the share and scaled, from the
+                              same chains, over the greatest size of the latter
                pearson, slope of tokens_apart with scaled_apart, over heads, probes and seeds
     """
     wanted = build(Settings, settings, "papers.susceptibilities.probes")
@@ -56,7 +56,7 @@ def measure(
             of_probe = losses[..., own].mean(-1)
             scaled = _response(losses @ weights, losses, span)
             unscaled = _response(of_probe, losses, span)
-            scales.append(unscaled / scaled)
+            scales.append(np.stack([wanted.mixed * unscaled, scaled]))
             parts.append(
                 pd.DataFrame(
                     {
@@ -71,12 +71,12 @@ def measure(
                 )
             )
     table = pd.concat(parts, ignore_index=True)
-    factor = np.concatenate([scale.ravel() for scale in scales]) * wanted.mixed
+    expected, scaled = np.concatenate(scales, axis=1)
     return table, {
         "probes_same_error": exact(
             float((table["tokens"] - table["unscaled"]).abs().max() / table["tokens"].abs().max())
         ),
-        "probes_scale_error": exact(float(np.abs(factor - 1).max())),
+        "probes_scale_error": exact(float(np.abs(expected - scaled).max() / np.abs(scaled).max())),
         **_agreement(table, wanted.bootstrap),
     }
 

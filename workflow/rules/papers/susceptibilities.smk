@@ -9,11 +9,11 @@ PARTS["susceptibilities"] = {
             "synthetic_language", "susceptibility", "response/susceptibilities.nc"
         ),
         "early": of_runs(
-            "synthetic_language", "susceptibility", "response_early/susceptibilities.nc"
+            "synthetic_language", "susceptibility_early", "response/susceptibilities.nc"
         ),
         "draws": of_runs("synthetic_language", "susceptibility", "response/draws.nc"),
         "early_draws": of_runs(
-            "synthetic_language", "susceptibility", "response_early/draws.nc"
+            "synthetic_language", "susceptibility_early", "response/draws.nc"
         ),
         "behaviour": of_runs("synthetic_language", "susceptibility", "behaviour.csv"),
     },
