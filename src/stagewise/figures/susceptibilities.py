@@ -46,8 +46,10 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
     axes, top = [], height
     for widths, inches in ROWS:
         top -= ABOVE
-        row = GridSpec(1, len(widths), figure=figure, left=0.075, right=0.985, top=top / height,
-                       bottom=(top - inches) / height, wspace=0.28, width_ratios=widths)  # fmt: skip
+        row = GridSpec(
+            1, len(widths), figure=figure, left=0.085, right=0.985, top=top / height,
+            bottom=(top - inches) / height, wspace=0.28, width_ratios=widths,
+        )  # fmt: skip
         axes += [figure.add_subplot(row[place]) for place in range(len(widths))]
         top -= inches + BELOW
     gaussian, language = tables["gaussian"], tables["language"]

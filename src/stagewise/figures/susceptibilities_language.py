@@ -43,7 +43,7 @@ def draw_classes(axis: Axes, table: pd.DataFrame) -> None:
     axis.set_xticks(range(grid.shape[1]), grid.columns, rotation=30, ha="right", fontsize=6.5)
     border = int((heads["layer"] == 0).sum()) - 0.5
     axis.axhline(border, color=THEORY, linewidth=1)
-    axis.set_ylabel("head, and its score", labelpad=1)
+    axis.set_ylabel("head, and its score", labelpad=4)
     axis.set_title("Restricted susceptibility of classes (blue: suppressed, red: expressed)")
     bar = axis.figure.colorbar(image, ax=axis, pad=0.01, fraction=0.04)
     bar.set_label("mean, standard deviations of the column", fontsize=6.5)
