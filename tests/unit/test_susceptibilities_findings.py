@@ -120,7 +120,6 @@ def _planted(known, seed, *, strength=3.0, noise=0.3):
             "mixed_loss_at_centre": (("checkpoint", *dims[4:]), centre[None]),
             "nbeta": ("n", [20.0, 40.0]),
             "coupled": True,
-            "gradient_norm": (dims[:2], np.full((1, len(HEADS) + 1), 0.01)),
             "excess_loss": ((*dims[:4], "draw"), np.ones((1, len(HEADS) + 1, 2, 4, 5))),
         },
         coords={"component": [*HEADS, "all"], "step": ("checkpoint", [100])},
@@ -146,7 +145,6 @@ def _inputs(known, **changes):
     early = [_planted(known, 10 + seed, strength=0.0) for seed in range(2)]
     return {
         "draws": draws,
-        "early_draws": early,
         "response": [susceptibilities(one).assign_attrs(one.attrs) for one in draws],
         "early": [susceptibilities(one).assign_attrs(one.attrs) for one in early],
         "behaviour": [_behaviour(), _behaviour()],
@@ -217,12 +215,23 @@ def test_ablation_is_what_is_left_out(known):
 
     inputs = _inputs(known)
     inputs = {name: inputs[name][:1] for name in ("response", "draws", "behaviour")}
-    settings = {"model": LANGUAGE, "circuit": 0.5, "bootstrap": 10}
+    settings = {"model": LANGUAGE, "circuit": 0.5, "fresh": 40, "bootstrap": 10}
     table, found = susceptibilities_ablation.measure({**inputs, "points": [points]}, settings)
     assert len(table) == 2 * len(HEADS)
     assert table.groupby("way").circuit.sum().tolist() == [4, 4]
+    assert found["ablation_gradient"].value == table.gradient.max() > 0
     # Planted responses have nothing to do with these weights.
     assert found["ablation_zero_0"].value < 0.3
+
+
+def test_gradients_are_those_of_all_pieces(monkeypatch):
+    weights = {name: tensor[0] for name, tensor in _points(0).parameters.items()}
+    wanted = susceptibilities_ablation.Settings(LANGUAGE, 0.5, 20, 10)
+    whole = susceptibilities_ablation.gradient_norms(weights, wanted, HEADS)
+    monkeypatch.setattr(susceptibilities_ablation, "PIECE", 7)
+    pieces = susceptibilities_ablation.gradient_norms(weights, wanted, HEADS)
+    assert np.allclose(whole, pieces, rtol=1e-4)
+    assert (whole > 0).all()
 
 
 def test_contexts_that_do_not_matter_leave_nothing(known):

@@ -1,4 +1,4 @@
-"""Claim C8: susceptibilities against what removing a head does to the same tokens."""
+"""Claim C8: susceptibilities against what removing a head does; gradients left at w*."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from stagewise.data.synthetic_language import Text
-from stagewise.findings.measured import Measured, doubtful
+from stagewise.findings.measured import Measured, doubtful, exact
 from stagewise.findings.susceptibilities_matrices import (
     Chosen,
     Matrices,
@@ -24,9 +24,13 @@ from stagewise.findings.susceptibilities_matrices import (
 )
 from stagewise.models import attention_only
 from stagewise.settings import build
-from stagewise.testbeds.synthetic_language import mixed
+from stagewise.testbeds import synthetic_language
 
 Array = NDArray[np.float64]
+FRESH = 2**31 - 1
+"""Seed of sequences that no model was trained on."""
+PIECE = 256
+"""Sequences that fit into memory at once."""
 WAYS = ("zero", "mean")
 """What a head gathers instead: nothing, or its mean over all tokens."""
 
@@ -38,6 +42,8 @@ class Settings:
     model: dict[str, Any]
     circuit: float
     """Share of the greatest circuit score of its layer from which a head is of the circuit."""
+    fresh: int
+    """Sequences that gradients are taken on: on few they are noise."""
     bootstrap: int
 
 
@@ -49,24 +55,28 @@ def measure(
     inputs   per seed: susceptibilities (`response`), their `draws`, the `points` they are of and
              `behaviour`
     returns  one row per seed, head and way of ablation: pearson (restricted), two_chain_pearson,
-             score, circuit and rise (mean over tokens, nats). Statistics, `ablation_` and then
+             score, circuit, rise (mean over tokens, nats) and gradient (norm at w*). Statistics,
+             `ablation_` and then
                <way>_<layer>      greatest size of pearson among heads that are not of the circuit,
                                   median over the seeds that have such heads
                two_chain_<way>    the same of two_chain_pearson, all layers
+               gradient           greatest norm of a head's gradient, over seeds
     """
     wanted = build(Settings, settings, "papers.susceptibilities.ablation")
-    text = mixed(wanted.model)
+    text = synthetic_language.mixed(wanted.model)
     known = tokens(text)
     runs = [matrices(found, known) for found in inputs["response"]]
-    scores, effects, circuits = [], [], []
+    scores, effects, circuits, gradients = [], [], [], []
     for run, found, points, behaviour in zip(
         runs, inputs["response"], inputs["points"], inputs["behaviour"], strict=True
     ):
         step = int(found["step"][0])
         scores.append(circuit_scores(behaviour, step, run.heads))
         circuits.append(_of_circuit(scores[-1], run, wanted.circuit))
-        weights = points.at(points.places({"step": step})).parameters
-        effects.append(ablations({k: w[0] for k, w in weights.items()}, text, run.heads))
+        chosen = points.at(points.places({"step": step})).parameters
+        weights = {name: tensor[0] for name, tensor in chosen.items()}
+        effects.append(ablations(weights, text, run.heads))
+        gradients.append(gradient_norms(weights, wanted, run.heads))
     layers = np.unique(runs[0].layers).tolist()
 
     def of(chosen: Chosen) -> dict[str, float]:
@@ -88,8 +98,12 @@ def measure(
             found[f"two_chain_{way}"] = _greatest(two, [~circuit for circuit in circuits])
         return found
 
-    statistics = over_sequences(of, known, wanted.bootstrap)
     doubt = gate(runs, draws_of_a_head(inputs["draws"][0]))
+    statistics = {
+        name: doubtful(number, doubt)
+        for name, number in over_sequences(of, known, wanted.bootstrap).items()
+    }
+    statistics["gradient"] = exact(max(float(norms.max()) for norms in gradients), len(runs))
     table = pd.concat(
         [
             pd.DataFrame(
@@ -103,16 +117,17 @@ def measure(
                     "pearson": _correlations(run.restricted.mean(0), effect[way]),
                     "two_chain_pearson": _correlations(run.two_chain.mean(0), effect[way]),
                     "rise": effect[way].mean(0),
+                    "gradient": gradient,
                 }
             )
-            for found, run, score, circuit, effect in zip(
-                inputs["response"], runs, scores, circuits, effects, strict=True
+            for found, run, score, circuit, effect, gradient in zip(
+                inputs["response"], runs, scores, circuits, effects, gradients, strict=True
             )
             for way in WAYS
         ],
         ignore_index=True,
     )
-    return table, {f"ablation_{name}": doubtful(n, doubt) for name, n in statistics.items()}
+    return table, {f"ablation_{name}": number for name, number in statistics.items()}
 
 
 def ablations(weights: Mapping[str, Tensor], text: Text, heads: Sequence[str]) -> dict[str, Array]:
@@ -134,6 +149,27 @@ def ablations(weights: Mapping[str, Tensor], text: Text, heads: Sequence[str]) -
         found["zero"].append(losses({(layer, head): torch.zeros_like(mean)}) - before)
         found["mean"].append(losses({(layer, head): mean}) - before)
     return {way: np.stack(columns, axis=1) for way, columns in found.items()}
+
+
+def gradient_norms(weights: Mapping[str, Tensor], wanted: Settings, heads: Sequence[str]) -> Array:
+    """Norm of the gradient of the mean loss on fresh sequences of the language by each head's
+    weights, (head,)."""
+    sequences = synthetic_language.build({**wanted.model, "train": wanted.fresh}, FRESH)
+    parts = sequences.data["tokens"].split(PIECE)
+
+    def mean(w: Mapping[str, Tensor], held: Tensor) -> Tensor:
+        return sequences.losses(w, {}, {"tokens": held}).mean()
+
+    found = [torch.func.grad(mean)(dict(weights), held) for held in parts]
+    sizes = [len(held) / wanted.fresh for held in parts]
+    norms = []
+    for head in heads:
+        of_head = [
+            sum((size * one[name] for size, one in zip(sizes, found, strict=True)))[mask]
+            for name, mask in sequences.components[head].items()
+        ]
+        norms.append(float(torch.cat(of_head).norm()))
+    return np.array(norms)
 
 
 def _of_circuit(scores: Array, run: Matrices, share: float) -> NDArray[np.bool_]:

@@ -59,7 +59,7 @@ def measure(
     """Response matrices of language models, at the end of training and before induction.
 
     inputs   per seed: susceptibilities at the end (`response`) and before induction (`early`), the
-             draws of both (`draws`, `early_draws`) and `behaviour`
+             draws at the end (`draws`) and `behaviour`
     returns  rows of kind `head`, `axis`, `class`, `token` (`susceptibilities_tables`). Statistics,
              `language_` and then
                reliability, early_reliability   of half of the chains, median over restricted
@@ -67,8 +67,7 @@ def measure(
                two_chain_reliability the same of two-chain columns
                coupled_over_plain    reliability less that of the plain covariance of the same
                                      chains, median over columns, least over seeds
-               gradient, rise_least, rise_greatest   of heads, over seeds: norm of the gradient, and
-                                     E_C[g], nats
+               rise_least, rise_greatest   E_C[g] of a head, over heads and seeds, nats
                column_mean           greatest mean of a column over its standard deviation
                pc1_share, pc1_share_<layer>   of the centred two-chain matrix, mean over seeds
                pc1_fragility         squared correlation of that score with fragility, likewise
@@ -106,7 +105,7 @@ def measure(
     before = [Model(run, known, score) for run, score in zip(early, scores, strict=True)]
     found = {
         **_reliabilities(late, early, known, wanted.bootstrap),
-        **_local(inputs["draws"], late),
+        **_local(late),
         **_shares(models),
         **_separations(models, before, wanted.bootstrap),
         **_classes(models, before, wanted.bootstrap),
@@ -119,12 +118,9 @@ def measure(
     table = pd.concat(
         [
             *(
-                head_table(model, when, seed, draws)
-                for when, group, listed in (
-                    ("end", models, inputs["draws"]),
-                    ("early", before, inputs["early_draws"]),
-                )
-                for model, seed, draws in zip(group, seeds, listed, strict=True)
+                head_table(model, when, seed)
+                for when, group in (("end", models), ("early", before))
+                for model, seed in zip(group, seeds, strict=True)
             ),
             *(
                 axis_table(model, when, seed)
@@ -164,19 +160,14 @@ def _reliabilities(
     return over_sequences(of, known, repeats)
 
 
-def _local(draws: Sequence[Any], runs: Sequence[Matrices]) -> dict[str, Measured]:
+def _local(runs: Sequence[Matrices]) -> dict[str, Measured]:
     """Whether chains stay near a minimum."""
-    norms = [
-        float(one["gradient_norm"].sel(component=run.heads).max())
-        for one, run in zip(draws, runs, strict=True)
-    ]
     rises = np.concatenate([run.rise for run in runs])
     columns = [
         matrix.mean(0) for run in runs for matrix in (run.restricted, run.two_chain)
     ]  # (token, head)
     means = [float((np.abs(c.mean(0)) / c.std(0)).max()) for c in columns]
     return {
-        "gradient": exact(max(norms), len(runs)),
         "rise_least": exact(float(rises.min()), len(rises)),
         "rise_greatest": exact(float(rises.max()), len(rises)),
         "column_mean": exact(max(means), len(means)),

@@ -2,15 +2,14 @@
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
 from stagewise.estimators.separation import folded_auc
 from stagewise.findings.susceptibilities_matrices import column_reliability
 from stagewise.findings.susceptibilities_model import INDUCTION, Model
 
 
-def head_table(model: Model, when: str, seed: int, draws: xr.Dataset) -> pd.DataFrame:
-    """One row per head: seed, when, head, layer, score, rise, gradient_norm; reliability of half of
+def head_table(model: Model, when: str, seed: int) -> pd.DataFrame:
+    """One row per head: seed, when, head, layer, score, rise; reliability of half of
     the chains (of restricted, plain and two_chain columns); and loading_1, ..., loading_3 on the
     axes of the z-scored restricted matrix, axis the number of the best for induction, and
     two_chain_loading on the first of the two-chain matrix."""
@@ -24,7 +23,6 @@ def head_table(model: Model, when: str, seed: int, draws: xr.Dataset) -> pd.Data
             "layer": run.layers,
             "score": model.scores,
             "rise": run.rise,
-            "gradient_norm": draws["gradient_norm"].sel(component=run.heads).values[0],
             "reliability": column_reliability(run.restricted),
             "plain_reliability": column_reliability(run.covariance),
             "two_chain_reliability": column_reliability(run.two_chain),
