@@ -145,6 +145,7 @@ def _inputs(known, **changes):
     early = [_planted(known, 10 + seed, strength=0.0) for seed in range(2)]
     return {
         "draws": draws,
+        "early_draws": early,
         "response": [susceptibilities(one).assign_attrs(one.attrs) for one in draws],
         "early": [susceptibilities(one).assign_attrs(one.attrs) for one in early],
         "behaviour": [_behaviour(), _behaviour()],
@@ -172,6 +173,16 @@ def test_planted_responses_are_found(known):
     assert value["context"] > 0.5
     assert value["context_growth"] == pytest.approx(1, abs=0.5)
     assert set(table.kind) == {"head", "axis", "class", "token"}
+
+
+def test_a_noisy_control_decides_no_difference(known):
+    inputs = _inputs(known)
+    noisy = [_planted(known, seed, noise=50.0) for seed in range(2)]
+    inputs |= {"early": [susceptibilities(one).assign_attrs(one.attrs) for one in noisy]}
+    settings = {"model": LANGUAGE, "bootstrap": 5, "shown": 50}
+    found = susceptibilities_language.measure(inputs, settings)[1]
+    assert found["language_pc_auc"].doubt == ""
+    assert "would decide" in found["language_pc_auc_gain"].doubt
 
 
 def test_noise_decides_nothing_about_heads(known):

@@ -41,6 +41,8 @@ GATED = (
     "induction_head", "first_copy", "closing_auc", "space_excess", "context", "context_growth",
 )  # fmt: skip
 """Statistics that say nothing unless the restricted columns are reliable."""
+CONTROLS = ("pc_auc_gain", "previous_token_early")
+"""Those that those of the control must be reliable for, too."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def measure(
     """Response matrices of language models, at the end of training and before induction.
 
     inputs   per seed: susceptibilities at the end (`response`) and before induction (`early`), the
-             draws at the end (`draws`) and `behaviour`
+             draws of both (`draws`, `early_draws`) and `behaviour`
     returns  rows of kind `head`, `axis`, `class`, `token` (`susceptibilities_tables`). Statistics,
              `language_` and then
                reliability, early_reliability   of half of the chains, median over restricted
@@ -112,8 +114,9 @@ def measure(
         "loadings": loadings(models, wanted.bootstrap),
     }
     doubt = gate(late, draws_of_a_head(inputs["draws"][0]))
+    early_doubt = gate(early, draws_of_a_head(inputs["early_draws"][0]))
     for name in GATED:
-        found[name] = doubtful(found[name], doubt)
+        found[name] = doubtful(found[name], doubt or (early_doubt if name in CONTROLS else ""))
     seeds = [int(one.attrs["seed"]) for one in inputs["response"]]
     table = pd.concat(
         [

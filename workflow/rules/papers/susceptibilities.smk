@@ -12,6 +12,9 @@ PARTS["susceptibilities"] = {
             "synthetic_language", "susceptibility_early", "response/susceptibilities.nc"
         ),
         "draws": of_runs("synthetic_language", "susceptibility", "response/draws.nc"),
+        "early_draws": of_runs(
+            "synthetic_language", "susceptibility_early", "response/draws.nc"
+        ),
         "behaviour": of_runs("synthetic_language", "susceptibility", "behaviour.csv"),
     },
     "ablation": {
