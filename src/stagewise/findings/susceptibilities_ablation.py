@@ -155,19 +155,17 @@ def gradient_norms(weights: Mapping[str, Tensor], wanted: Settings, heads: Seque
     """Norm of the gradient of the mean loss on fresh sequences of the language by each head's
     weights, (head,)."""
     sequences = synthetic_language.build({**wanted.model, "train": wanted.fresh}, FRESH)
-    parts = sequences.data["tokens"].split(PIECE)
-
-    def mean(w: Mapping[str, Tensor], held: Tensor) -> Tensor:
-        return sequences.losses(w, {}, {"tokens": held}).mean()
-
-    found = [torch.func.grad(mean)(dict(weights), held) for held in parts]
-    sizes = [len(held) / wanted.fresh for held in parts]
+    leaves = {name: tensor.clone().requires_grad_() for name, tensor in weights.items()}
+    for held in sequences.data["tokens"].split(PIECE):
+        losses = sequences.losses(leaves, {}, {"tokens": held})
+        (losses.sum() / wanted.fresh).backward()  # adds to the gradients of the pieces before
     norms = []
     for head in heads:
-        of_head = [
-            sum((size * one[name] for size, one in zip(sizes, found, strict=True)))[mask]
-            for name, mask in sequences.components[head].items()
-        ]
+        of_head = []
+        for name, mask in sequences.components[head].items():
+            gradient = leaves[name].grad
+            assert gradient is not None
+            of_head.append(gradient[mask])
         norms.append(float(torch.cat(of_head).norm()))
     return np.array(norms)
 
