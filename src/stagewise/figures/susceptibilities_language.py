@@ -3,11 +3,13 @@
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.colors import TwoSlopeNorm
+from matplotlib.colors import LinearSegmentedColormap, Normalize
 
 from stagewise.figures.style import COLOURS, CONTROL, THEORY
 
 GATE = 0.5
+SHADES = LinearSegmentedColormap.from_list("response", [COLOURS[0], "white", COLOURS[1]])
+"""Negative, none, positive."""
 CLASSES = (
     "markov", "first copy", "second start", "repeated", "background", "key", "triggered",
     "opening", "closing", "space", "word",
@@ -37,14 +39,14 @@ def draw_classes(axis: Axes, table: pd.DataFrame) -> None:
     grid = rows.pivot_table(index="head", columns="class", values="mean")
     grid = grid.loc[heads["head"], [name for name in CLASSES if name in grid]]
     limit = float(np.abs(grid.to_numpy()).max()) or 1.0
-    image = axis.imshow(grid, cmap="RdBu", norm=TwoSlopeNorm(0, -limit, limit), aspect="auto")
+    image = axis.imshow(grid, cmap=SHADES, norm=Normalize(-limit, limit), aspect="auto")
     labels = [f"{h}  {s:.2f}" for h, s in zip(heads["head"], heads["score"], strict=True)]
     axis.set_yticks(range(len(grid)), labels, fontsize=6)
     axis.set_xticks(range(grid.shape[1]), grid.columns, rotation=30, ha="right", fontsize=6.5)
     border = int((heads["layer"] == 0).sum()) - 0.5
     axis.axhline(border, color=THEORY, linewidth=1)
     axis.set_ylabel("head, and its score", labelpad=4)
-    axis.set_title("Restricted susceptibility of classes (blue: suppressed, red: expressed)")
+    axis.set_title("Restricted susceptibility of classes (blue: expressed, red: suppressed)")
     bar = axis.figure.colorbar(image, ax=axis, pad=0.01, fraction=0.04)
     bar.set_label("mean, standard deviations of the column", fontsize=6.5)
     bar.ax.tick_params(labelsize=6)
