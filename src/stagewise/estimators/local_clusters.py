@@ -109,9 +109,9 @@ def conductances(graph: csr_array, order: ArrayLike) -> Array:
 def sweep(graph: csr_array, pagerank: Array, settings: Clustering) -> NDArray[np.int64] | None:
     """The cluster of a seed by its PageRank (point,), or None where it is of the main body.
 
-    Prefixes of p / degree, of `smallest` to half of all points; of those within `slack` of the least
-    conductance the smallest is cut. None where that is above `main_body`, or where conductance
-    still falls at half of all points: then the set is no cluster, but swallows the main body.
+    Prefixes of p / degree, of `smallest` to half of all points; of those within `slack` of the
+    least conductance the smallest is cut. None where that is above `main_body`, or where
+    conductance still falls at half of all points: such a set swallows the main body.
     """
     degrees = np.asarray(graph.sum(0)).ravel()
     half = len(degrees) // 2

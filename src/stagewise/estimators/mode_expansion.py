@@ -1,7 +1,8 @@
 """Susceptibilities as sums over modes of the data distribution (2601.12703; 2504.18048).
 
-With A(x, y) = q(y|x) the modes are the singular vectors A = sum_a s_a u_a(x) v_a(y), u_a orthonormal
-in L2(q(x)), v_a in R^V. A susceptibility is linear in the perturbation, so that of one token is
+With A(x, y) = q(y|x) the modes are the singular vectors A = sum_a s_a u_a(x) v_a(y), u_a
+orthonormal in L2(q(x)), v_a in R^V. A susceptibility is linear in the perturbation, so that of one
+token is
 
     chi_xy = sum_ab u_a(x) v_b(y) chi_ab,     chi_ab = sum_xy q(x) u_a(x) v_b(y) chi_xy
 

@@ -111,8 +111,13 @@ def _minimum(target: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray]:
         return -float((target * predicted).sum() / contexts), gradient
 
     start = np.concatenate([part.ravel() for part in _factors(np.log(target), rank)])
-    options = {"maxiter": 20_000, "maxfun": 40_000, "ftol": 0.0, "gtol": 1e-9, "maxcor": 40}
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", options=options)
+    found = minimize(
+        loss,
+        start,
+        jac=True,
+        method="L-BFGS-B",
+        options={"maxiter": 20_000, "maxfun": 40_000, "ftol": 0.0, "gtol": 1e-9, "maxcor": 40},
+    )
     left, right = split(found.x)
     return _factors(left @ right, rank)
 

@@ -17,7 +17,7 @@ from stagewise.estimators.local_clusters import (
 
 
 def partition_graph(sizes: list[int], inside: float, across: float, seed: int = 0) -> csr_array:
-    """A random graph whose points are joined within a part by one probability, across by another."""
+    """A random graph: points of a part are joined by one probability, those of two by another."""
     part = np.repeat(np.arange(len(sizes)), sizes)
     chance = np.where(part[:, None] == part, inside, across)
     upper = np.triu(np.random.default_rng(seed).random(chance.shape) < chance, 1)
