@@ -1,0 +1,309 @@
+"""Claims C2, C3 and C7 of figure 14: clusters of tokens by their susceptibilities."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from stagewise.estimators.local_clusters import UNCLUSTERED
+from stagewise.estimators.token_vectors import Vectors, leading_share, prepared
+from stagewise.findings.measured import Measured, bootstrap, doubtful, exact
+from stagewise.findings.token_spectra import (
+    INDUCTION,
+    REASONS,
+    Array,
+    Labels,
+    Tokens,
+    by_sequence,
+    clusters_of,
+    gate,
+    halves_of,
+    inputs_of,
+    mutual_information,
+    tokens_of,
+    vectors_of,
+)
+from stagewise.findings.token_spectra import Settings as Shared
+from stagewise.findings.umap_places import umap_places
+from stagewise.settings import build
+
+PURE = 0.7
+"""Share of a reason in a cluster that makes it one of that reason."""
+
+
+@dataclass(frozen=True)
+class Variants:
+    """Other settings of the graph and the walk."""
+
+    alphas: list[float]
+    neighbours: list[int]
+
+
+@dataclass(frozen=True)
+class Settings(Shared):
+    """What was sampled, how it is clustered, and how else."""
+
+    variants: Variants = Variants([], [])  # noqa: RUF009
+
+
+class Found(NamedTuple):
+    """One seed."""
+
+    vectors: Vectors
+    labels: Labels
+    """Clusters of the vectors."""
+    halves: list[Labels]
+    """Clusters of either half of the chains."""
+    shuffled: Labels
+    """Clusters of the vectors with every column in an order of its own."""
+
+
+def measure(
+    inputs: Mapping[str, list[xr.Dataset]], settings: Mapping[str, Any]
+) -> tuple[pd.DataFrame, dict[str, Measured]]:
+    """Clusters of the restricted susceptibilities of some tokens at the end of training.
+
+    inputs   response: susceptibilities of the observable `probes`, one of each seed
+    returns  rows by `kind`: token (of the first seed: x, y of a map, reason, cluster, string),
+             cluster (seed, cluster, size and a column of shares for each reason), component (seed,
+             name, reliability of its column, kept), score (seed, name, value) and variant (name,
+             seed, clusters, ami, coverage). Statistics, means over seeds where no other is said,
+             intervals over sequences:
+               reliability         least over seeds of the median split-half of all columns
+               kept_columns        least number
+               clusters            least number
+               ami, ami_shuffled   adjusted mutual information of clusters and reasons, of tokens in
+                                   clusters; the same with permuted columns
+               ami_margin          the first less twice the second, if that is positive
+               coverage            share of tokens in clusters
+               induction_clusters  number in which induction has a share of PURE
+               induction_strings   median number of different tokens in these
+               induction_shared    share of these tokens that are in another cluster, too
+               leading_share       of the variance of two-chain vectors, columns standardised, of
+                                   the first component
+               leading_fall        how much of it is gone without the rows' means, relative
+               restricted_leading_share, restricted_leading_fall   of the restricted ones
+               stability           adjusted mutual information of the clusters of two halves
+    """
+    wanted = build(Settings, settings, "papers.spectroscopy.clusters")
+    response, tokens = inputs_of(inputs, "response"), tokens_of(wanted)
+    found = [_found(each, tokens, wanted) for each in response]
+    reliability, doubt = gate(response, tokens, wanted.choice.reliability)
+    statistics = _scores(found, tokens, wanted) | _strings(found, tokens, wanted)
+    statistics = {name: doubtful(number, doubt) for name, number in statistics.items()}
+    statistics |= _leading(response, tokens, wanted)
+    statistics["reliability"] = reliability
+    statistics["kept_columns"] = exact(min(len(each.vectors.kept) for each in found), len(found))
+    seeds = [each.attrs["seed"] for each in response]
+    table = pd.concat(
+        [
+            _map(found[0], tokens),
+            *(_members(each, tokens, seed) for each, seed in zip(found, seeds, strict=True)),
+            *(
+                _columns(each.vectors, dataset)
+                for each, dataset in zip(found, response, strict=True)
+            ),
+            *(_by_seed(each, tokens, seed) for each, seed in zip(found, seeds, strict=True)),
+            *(
+                _variants(each, dataset, tokens, wanted)
+                for each, dataset in zip(found, response, strict=True)
+            ),
+        ],
+        ignore_index=True,
+    )
+    return table, statistics
+
+
+def _found(response: xr.Dataset, tokens: Tokens, settings: Settings) -> Found:
+    vectors = vectors_of(response, tokens, settings)
+    random = np.random.default_rng(0)
+    return Found(
+        vectors,
+        clusters_of(vectors.values, settings.clustering),
+        [clusters_of(half, settings.clustering) for half in vectors.halves],
+        clusters_of(random.permuted(vectors.values, axis=0), settings.clustering),
+    )
+
+
+def _covered(labels: Labels) -> float:
+    return float((labels != UNCLUSTERED).mean())
+
+
+def _count(labels: Labels) -> int:
+    return len(np.unique(labels[labels != UNCLUSTERED]))
+
+
+def _scores(found: list[Found], tokens: Tokens, settings: Settings) -> dict[str, Measured]:
+    def agreement(labels: list[Labels], some: Array) -> float:
+        return float(
+            np.mean([mutual_information(tokens.reasons[some], each[some]) for each in labels])
+        )
+
+    own, mixed = [each.labels for each in found], [each.shuffled for each in found]
+    return {
+        "clusters": exact(min(map(_count, own)), len(found)),
+        "ami": by_sequence(lambda some: agreement(own, some), tokens, settings),
+        "ami_shuffled": by_sequence(lambda some: agreement(mixed, some), tokens, settings),
+        "ami_margin": by_sequence(
+            lambda some: agreement(own, some) - 2 * max(agreement(mixed, some), 0.0),
+            tokens,
+            settings,
+        ),
+        "coverage": by_sequence(
+            lambda some: np.mean([_covered(labels[some]) for labels in own]), tokens, settings
+        ),
+        "stability": by_sequence(
+            lambda some: np.mean(
+                [mutual_information(*(half[some] for half in each.halves)) for each in found]
+            ),
+            tokens,
+            settings,
+        ),
+    }
+
+
+def _strings(found: list[Found], tokens: Tokens, settings: Settings) -> dict[str, Measured]:
+    """Of clusters of induction tokens, of all seeds together; intervals over clusters."""
+    different, shared = [], []
+    for each in found:
+        members = {k: each.labels == k for k in np.unique(each.labels) if k != UNCLUSTERED}
+        pure = {k for k, inside in members.items() if _share(inside, tokens) >= PURE}
+        others = [tokens.strings[inside] for k, inside in members.items() if k not in pure]
+        elsewhere = np.concatenate(others) if others else np.empty(0, dtype=np.int64)
+        for k in pure:
+            strings = np.unique(tokens.strings[members[k]])
+            different.append(float(len(strings)))
+            shared.append(float(np.isin(strings, elsewhere).mean()))
+    if not different:
+        nothing = Measured(float("nan"), n=0)
+        return {"induction_clusters": exact(0), "induction_strings": nothing,
+                "induction_shared": nothing}  # fmt: skip
+    return {
+        "induction_clusters": exact(len(different), len(found)),
+        "induction_strings": bootstrap(
+            lambda some: float(np.median(np.array(different)[some])),
+            len(different),
+            seed=0,
+            repeats=settings.bootstrap,
+        ),
+        "induction_shared": bootstrap(
+            lambda some: float(np.mean(np.array(shared)[some])),
+            len(shared),
+            seed=0,
+            repeats=settings.bootstrap,
+        ),
+    }
+
+
+def _share(inside: Labels, tokens: Tokens) -> float:
+    return float((tokens.reasons[inside] == INDUCTION).mean())
+
+
+def _leading(
+    response: list[xr.Dataset], tokens: Tokens, settings: Settings
+) -> dict[str, Measured]:
+    """Shares of the first component, all columns, before rows are centred, and their fall."""
+    found = {}
+    for name, prefix in (("two_chain", ""), ("restricted", "restricted_")):
+        columns = [halves_of(each, tokens, name).mean(0) for each in response]
+
+        def shares(some: Array, centred: bool, columns: list[Array] = columns) -> float:
+            return float(
+                np.mean([leading_share(prepared(each[some], centred=centred)) for each in columns])
+            )
+
+        found[f"{prefix}leading_share"] = by_sequence(
+            lambda some, shares=shares: shares(some, False), tokens, settings
+        )
+        found[f"{prefix}leading_fall"] = by_sequence(
+            lambda some, shares=shares: 1 - shares(some, True) / shares(some, False),
+            tokens,
+            settings,
+        )
+    return found
+
+
+def _map(found: Found, tokens: Tokens) -> pd.DataFrame:
+    places = umap_places(found.vectors.values, neighbours=45)
+    return pd.DataFrame(
+        {
+            "kind": "token",
+            "x": places[:, 0],
+            "y": places[:, 1],
+            "reason": np.array(list(REASONS))[tokens.reasons],
+            "cluster": found.labels,
+            "string": tokens.strings,
+        }
+    )
+
+
+def _members(found: Found, tokens: Tokens, seed: int) -> pd.DataFrame:
+    rows = []
+    for cluster in np.unique(found.labels[found.labels != UNCLUSTERED]):
+        inside = found.labels == cluster
+        shares = np.bincount(tokens.reasons[inside], minlength=len(REASONS)) / inside.sum()
+        strings = len(np.unique(tokens.strings[inside]))
+        rows.append(
+            {"kind": "cluster", "seed": seed, "cluster": cluster, "size": int(inside.sum()),
+             "strings": strings} | dict(zip(REASONS, shares, strict=True))
+        )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def _columns(vectors: Vectors, response: xr.Dataset) -> pd.DataFrame:
+    reliability = vectors.dropped.copy()
+    reliability[vectors.kept] = vectors.reliability
+    return pd.DataFrame(
+        {
+            "kind": "component",
+            "seed": response.attrs["seed"],
+            "name": response.component.values.astype(str),
+            "value": reliability,
+            "kept": np.isin(np.arange(len(reliability)), vectors.kept),
+        }
+    )
+
+
+def _by_seed(found: Found, tokens: Tokens, seed: int) -> pd.DataFrame:
+    scores = {
+        "ami": mutual_information(tokens.reasons, found.labels),
+        "shuffled": mutual_information(tokens.reasons, found.shuffled),
+        "strings": mutual_information(tokens.strings, found.labels),
+        "stability": mutual_information(found.halves[0], found.halves[1]),
+        "coverage": _covered(found.labels),
+        "clusters": _count(found.labels),
+    }
+    return pd.DataFrame(
+        [{"kind": "score", "seed": seed, "name": k, "value": v} for k, v in scores.items()]
+    )
+
+
+def _variants(
+    found: Found, response: xr.Dataset, tokens: Tokens, settings: Settings
+) -> pd.DataFrame:
+    own, values = settings.clustering, found.vectors.values
+    labels = {"as above": found.labels}
+    for alpha in settings.variants.alphas:
+        labels[f"α = {alpha:g}"] = clusters_of(values, replace(own, alpha=alpha))
+    for neighbours in settings.variants.neighbours:
+        labels[f"k = {neighbours}"] = clusters_of(values, replace(own, neighbours=neighbours))
+    uncentred = vectors_of(response, tokens, settings, centred=False).values
+    labels["rows not centred"] = clusters_of(uncentred, own)
+    two_chain = prepared(halves_of(response, tokens, "two_chain").mean(0))
+    labels["two-chain"] = clusters_of(two_chain, own)
+    return pd.DataFrame(
+        [
+            {
+                "kind": "variant",
+                "seed": response.attrs["seed"],
+                "name": name,
+                "clusters": _count(each),
+                "ami": mutual_information(tokens.reasons, each),
+                "coverage": _covered(each),
+            }
+            for name, each in labels.items()
+        ]
+    )
