@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array, diags_array
+from sklearn.metrics import adjusted_mutual_info_score
 from sklearn.neighbors import kneighbors_graph
 
 Array = NDArray[np.float64]
@@ -166,3 +167,13 @@ def clusters(points: ArrayLike, settings: Clustering, *, seed: int) -> NDArray[n
 def _jaccard(first: NDArray[np.int64], second: NDArray[np.int64]) -> float:
     common = len(np.intersect1d(first, second, assume_unique=True))
     return common / (len(first) + len(second) - common)
+
+
+def mutual_information(labels: ArrayLike, found: ArrayLike) -> float:
+    """Adjusted mutual information of two labellings, over the points that both cluster; 0 where
+    there is none."""
+    one, two = np.asarray(labels), np.asarray(found)
+    inside = (one != UNCLUSTERED) & (two != UNCLUSTERED)
+    if not inside.any():
+        return 0.0
+    return float(adjusted_mutual_info_score(one[inside], two[inside]))

@@ -1,14 +1,14 @@
 """Claims C2, C3 and C7 of figure 14: clusters of tokens by their susceptibilities."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from stagewise.estimators.local_clusters import UNCLUSTERED
+from stagewise.estimators.local_clusters import UNCLUSTERED, mutual_information
 from stagewise.estimators.token_vectors import Vectors, leading_share, prepared
 from stagewise.findings.measured import Measured, bootstrap, doubtful, exact
 from stagewise.findings.token_spectra import (
@@ -22,7 +22,6 @@ from stagewise.findings.token_spectra import (
     gate,
     halves_of,
     inputs_of,
-    mutual_information,
     tokens_of,
     vectors_of,
 )
@@ -38,15 +37,15 @@ PURE = 0.7
 class Variants:
     """Other settings of the graph and the walk."""
 
-    alphas: list[float]
-    neighbours: list[int]
+    alphas: list[float] = field(default_factory=list)
+    neighbours: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class Settings(Shared):
     """What was sampled, how it is clustered, and how else."""
 
-    variants: Variants = Variants([], [])  # noqa: RUF009
+    variants: Variants = field(default_factory=Variants)
 
 
 class Found(NamedTuple):
@@ -202,9 +201,7 @@ def _share(inside: Labels, tokens: Tokens) -> float:
     return float((tokens.reasons[inside] == INDUCTION).mean())
 
 
-def _leading(
-    response: list[xr.Dataset], tokens: Tokens, settings: Settings
-) -> dict[str, Measured]:
+def _leading(response: list[xr.Dataset], tokens: Tokens, settings: Settings) -> dict[str, Measured]:
     """Shares of the first component, all columns, before rows are centred, and their fall."""
     found = {}
     for name, prefix in (("two_chain", ""), ("restricted", "restricted_")):

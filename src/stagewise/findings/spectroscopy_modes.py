@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from stagewise.data.planted_modes import blocks_of
 from stagewise.engine.sampling import ALL
-from stagewise.estimators.local_clusters import Clustering, clusters
+from stagewise.estimators.local_clusters import Clustering, clusters, mutual_information
 from stagewise.estimators.loss_kernel import cosine_similarities
 from stagewise.estimators.mode_expansion import (
     Modes,
@@ -23,8 +23,15 @@ from stagewise.estimators.mode_expansion import (
     random_modes,
 )
 from stagewise.estimators.token_vectors import agreement, prepared
-from stagewise.findings.measured import Measured, bootstrap, exact, mean_of, rank_correlation
-from stagewise.findings.token_spectra import mutual_information
+from stagewise.findings.measured import (
+    Measured,
+    bootstrap,
+    doubtful,
+    exact,
+    mean_of,
+    not_stationary,
+    rank_correlation,
+)
 from stagewise.settings import SettingsError, build
 from stagewise.testbeds import bilinear_language
 
@@ -73,9 +80,9 @@ def measure(
     inputs   draws: `pairs` kept as response along coupled chains at two n, of every component and
              of all, one file a seed
     returns  rows by `kind`: share (susceptibility, basis, seed, component, modes, value), pair
-             (of the first seed: susceptibility restricted, context, token, expected, mode content
-             and x, y of a map), strength (seed, modes, value). Statistics, the least over
-             components and seeds where no other is said, intervals over pairs of chains:
+             (of the first seed: blocks of the context and the token, cluster, x and y along the
+             first two components of the vectors), strength (seed, modes, value). Statistics, the
+             least over components and seeds where no other is said, intervals over pairs of chains:
                modes_error           of the full expansion, relative, largest
                modes_restricted, modes_two_chain   share of sum q(x) chi^2 of the leading modes
                modes_restricted_ratio, modes_two_chain_ratio   over the mean of random bases
@@ -92,31 +99,23 @@ def measure(
     found = [_sampled(each, wanted.model) for each in draws]
     bases = [modes(each.truth, _flat(each.truth)) for each in found]
     pairs = len(found[0].losses)
-    everything = np.arange(pairs)
     statistics = {"modes_error": exact(max(map(_error, found, bases)), len(found))}
     for kind in KINDS:
-        chance = [_random_shares(each, kind, wanted)[..., wanted.leading - 1] for each in found]
-
-        def least(some: NDArray[Any], over: list[Array], kind: str = kind) -> float:
-            shares = [
-                _shares(each, basis, kind, some)[:, wanted.leading - 1] / divisor
-                for each, basis, divisor in zip(found, bases, over, strict=True)
-            ]
-            return float(np.min(shares))
-
+        chance = [_random_shares(each, kind, wanted)[:, wanted.leading - 1] for each in found]
         ones = [np.ones_like(each) for each in chance]
-        statistics[f"modes_{kind}"] = _over_pairs(lambda s, f=least, o=ones: f(s, o), pairs, wanted)
-        statistics[f"modes_{kind}_ratio"] = _over_pairs(
-            lambda s, f=least, o=chance: f(s, o), pairs, wanted
-        )
+        for name, over in ((f"modes_{kind}", ones), (f"modes_{kind}_ratio", chance)):
+            least = _least(found, bases, over, kind, wanted.leading)
+            statistics[name] = bootstrap(least, pairs, seed=0, repeats=wanted.bootstrap)
     statistics |= _similar(found, bases, wanted)
     statistics["modes_ami"] = mean_of([_ami(each, wanted) for each in found])
+    doubt = not_stationary(np.concatenate([each.rhat.values.ravel() for each in draws]))
+    statistics = {name: doubtful(number, doubt) for name, number in statistics.items()}
     statistics["modes_reliability"] = exact(min(map(_reliability, found)), len(found))
     rows = [
         _share_rows(each, basis, wanted, dataset.attrs["seed"])
         for each, basis, dataset in zip(found, bases, draws, strict=True)
     ]
-    rows.append(_pair_rows(found[0], everything, wanted))
+    rows.append(_pair_rows(found[0], wanted))
     return pd.concat(rows, ignore_index=True), statistics
 
 
@@ -180,10 +179,20 @@ def _random_shares(found: Sampled, kind: str, settings: Settings) -> Array:
     return np.asarray(np.mean(shares, axis=0))
 
 
-def _over_pairs(
-    statistic: Callable[[NDArray[Any]], float], pairs: int, settings: Settings
-) -> Measured:
-    return bootstrap(statistic, pairs, seed=0, repeats=settings.bootstrap)
+def _least(
+    found: list[Sampled], bases: list[Modes], over: list[Array], kind: str, leading: int
+) -> Callable[[NDArray[Any]], float]:
+    """Of some pairs of chains: the share of the leading modes over a number for each component,
+    least over components and seeds."""
+
+    def of(some: NDArray[Any]) -> float:
+        shares = [
+            _shares(each, basis, kind, some)[:, leading - 1] / divisor
+            for each, basis, divisor in zip(found, bases, over, strict=True)
+        ]
+        return float(np.min(shares))
+
+    return of
 
 
 def _error(found: Sampled, basis: Modes) -> float:
@@ -203,9 +212,7 @@ def _vectors(found: Sampled, some: NDArray[Any]) -> Array:
     return np.asarray((values / sizes).transpose(1, 2, 0))
 
 
-def _similar(
-    found: list[Sampled], bases: list[Modes], settings: Settings
-) -> dict[str, Measured]:
+def _similar(found: list[Sampled], bases: list[Modes], settings: Settings) -> dict[str, Measured]:
     random = np.random.default_rng(0)
     vectors = [_vectors(each, np.arange(len(each.losses))) for each in found]
     mode_contents = [contents(basis)[..., : settings.leading] for basis in bases]
@@ -218,7 +225,9 @@ def _similar(
         first, second = np.triu_indices(len(number), 1)
         differ = number[first] != number[second]
         values = [
-            rank_correlation(*(_cosines(each[some])[first[differ], second[differ]] for each in both))
+            rank_correlation(
+                *(_cosines(each[some])[first[differ], second[differ]] for each in both)
+            )
             for both in zip(vectors, mode_contents, strict=True)
         ]
         return float(np.mean(values))
@@ -284,7 +293,7 @@ def _share_rows(found: Sampled, basis: Modes, settings: Settings, seed: int) -> 
     return pd.DataFrame(rows)
 
 
-def _pair_rows(found: Sampled, some: NDArray[Any], settings: Settings) -> pd.DataFrame:
+def _pair_rows(found: Sampled, settings: Settings) -> pd.DataFrame:
     """Where tokens in context lie along the first two components of their vectors."""
     values = _prepared(found)
     left, sizes, _ = np.linalg.svd(values, full_matrices=False)

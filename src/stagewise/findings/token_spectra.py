@@ -7,10 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from sklearn.metrics import adjusted_mutual_info_score
 
 from stagewise.data.synthetic_language import CLASSES
-from stagewise.estimators.local_clusters import UNCLUSTERED, Clustering, clusters
+from stagewise.estimators.local_clusters import Clustering, clusters
 from stagewise.estimators.token_vectors import Vectors, agreement, reliable_vectors, sparse_places
 from stagewise.findings.measured import Measured, bootstrap
 from stagewise.testbeds.synthetic_language import probes
@@ -117,18 +116,7 @@ def clusters_of(values: Array, settings: Clustering) -> Labels:
     return clusters(values, settings, seed=0)
 
 
-def mutual_information(labels: Labels, found: Labels) -> float:
-    """Adjusted mutual information of clusters and labels, of tokens that are in a cluster; 0 where
-    none is."""
-    inside = (found != UNCLUSTERED) & (labels != UNCLUSTERED)
-    if not inside.any():
-        return 0.0
-    return float(adjusted_mutual_info_score(labels[inside], found[inside]))
-
-
-def by_sequence(
-    statistic: Any, tokens: Tokens, settings: Settings
-) -> Measured:
+def by_sequence(statistic: Any, tokens: Tokens, settings: Settings) -> Measured:
     """A statistic of token numbers, with its interval over resampled sequences."""
     names, places = np.unique(tokens.sequences, return_inverse=True)
     members = [np.flatnonzero(places == k) for k in range(len(names))]
@@ -139,8 +127,6 @@ def by_sequence(
     return bootstrap(of, len(names), seed=0, repeats=settings.bootstrap)
 
 
-def inputs_of(
-    inputs: Mapping[str, list[xr.Dataset]], name: str
-) -> list[xr.Dataset]:
+def inputs_of(inputs: Mapping[str, list[xr.Dataset]], name: str) -> list[xr.Dataset]:
     """The susceptibilities of one sampling, in the order of the seeds."""
     return sorted(inputs[name], key=lambda each: each.attrs["seed"])

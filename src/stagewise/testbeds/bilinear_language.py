@@ -27,6 +27,9 @@ class Model:
     """Planted groups of contexts, each with its group of tokens; components are theirs."""
     noise: float = 0.15
     """Weight of the random part of the truth."""
+    decay: float = 1e-4
+    """c of the c |w|^2 / 2 that keeps the logits of rare pairs from running off where the point is
+    found; the loss is without."""
 
     def __post_init__(self) -> None:
         for name in ("contexts", "tokens"):
@@ -39,6 +42,8 @@ class Model:
             raise ValueError(f"noise: must be between 0 and 1, got {self.noise}")
         if not 0 < self.rank < self.tokens:
             raise ValueError(f"rank: must be from 1 to tokens - 1, got {self.rank}")
+        if self.decay < 0:
+            raise ValueError(f"decay: must not be negative, got {self.decay}")
 
 
 def truth(model: Model, seed: int) -> np.ndarray:
@@ -52,9 +57,9 @@ def build(settings: dict[str, Any], seed: int) -> Testbed:
     """Logits E_x . U_y of context x and token y at the minimum of the loss; `seed` draws the truth.
 
     Loss: the population's cross-entropy, mean over contexts of - sum_y q(y|x) log p(y|x), nats. The
-    point is the minimum over logits of that rank, with rows that sum to 0 and E and U of equal
-    singular values. Components: embed<k>, unembed<k>, the rows of E and columns of U of block k.
-    Observable: pairs, the loss - log p(y|x) of every context (sample) and token.
+    point is its minimum for that rank but for a weak decay of the weights. Components: embed<k>,
+    unembed<k>, the rows of E and columns of U of block k. Observable: pairs, the loss - log p(y|x)
+    of every context (sample) and token.
     """
     model = build_settings(Model, settings, "bilinear_language.model")
 
@@ -86,7 +91,7 @@ def _components(model: Model) -> dict[str, dict[str, Tensor]]:
 
 def _points(model: Model, seed: int) -> Points:
     target = truth(model, seed)
-    left, right = _minimum(target, model.rank)
+    left, right = _minimum(target, model.rank, model.decay)
     return Points(
         {"embed": torch.from_numpy(left)[None], "unembed": torch.from_numpy(right)[None]},
         pd.DataFrame({"step": [0]}),
@@ -94,9 +99,9 @@ def _points(model: Model, seed: int) -> Points:
     )
 
 
-def _minimum(target: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray]:
-    """E (context, rank) and U (rank, token) of least cross-entropy; descent starts at the best
-    approximation of log q of that rank."""
+def _minimum(target: np.ndarray, rank: int, decay: float) -> tuple[np.ndarray, np.ndarray]:
+    """E (context, rank) and U (rank, token) of least cross-entropy + decay |w|^2 / 2; descent
+    starts at the best approximation of log q of that rank."""
     contexts, tokens = target.shape
 
     def split(flat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -108,7 +113,8 @@ def _minimum(target: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray]:
         predicted = log_softmax(left @ right, axis=1)
         slope = (np.exp(predicted) - target) / contexts
         gradient = np.concatenate([(slope @ right.T).ravel(), (left.T @ slope).ravel()])
-        return -float((target * predicted).sum() / contexts), gradient
+        entropy = -float((target * predicted).sum() / contexts)
+        return entropy + decay / 2 * float(flat @ flat), gradient + decay * flat
 
     start = np.concatenate([part.ravel() for part in _factors(np.log(target), rank)])
     found = minimize(
@@ -118,12 +124,12 @@ def _minimum(target: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray]:
         method="L-BFGS-B",
         options={"maxiter": 20_000, "maxfun": 40_000, "ftol": 0.0, "gtol": 1e-9, "maxcor": 40},
     )
-    left, right = split(found.x)
-    return _factors(left @ right, rank)
+    return split(found.x)
 
 
 def _factors(logits: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray]:
-    """E and U of equal singular values of logits whose rows have been made to sum to 0."""
+    """E and U, of equal singular values, whose product is nearest to the logits less the means of
+    their rows."""
     left, values, right = np.linalg.svd(logits - logits.mean(1, keepdims=True), full_matrices=False)
     root = np.sqrt(values[:rank])
     return left[:, :rank] * root, root[:, None] * right[:rank]
