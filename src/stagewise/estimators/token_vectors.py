@@ -10,6 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from stagewise.estimators.response_matrix import reliability, row_centred, standardised
+
 Array = NDArray[np.float64]
 
 
@@ -29,22 +31,9 @@ class Vectors(NamedTuple):
 
 
 def prepared(values: ArrayLike, *, centred: bool = True) -> Array:
-    """Columns of (token, column) with mean 0 and deviation 1, then rows without their mean.
-
-    A column that does not vary becomes 0.
-    """
-    found = np.asarray(values, dtype=float)
-    found = found - found.mean(0)
-    scale = found.std(0)
-    found = np.divide(found, scale, out=np.zeros_like(found), where=scale > 0)
-    return found - found.mean(1, keepdims=True) if centred else found
-
-
-def agreement(halves: ArrayLike) -> Array:
-    """Correlation over tokens of two halves (2, token, column), (column,); 0 without variance."""
-    one, two = (each - each.mean(0) for each in np.asarray(halves, dtype=float))
-    scale = np.sqrt((one**2).sum(0) * (two**2).sum(0))
-    return np.divide((one * two).sum(0), scale, out=np.zeros_like(scale), where=scale > 0)
+    """Columns of (token, column) with mean 0 and deviation 1, then rows without their mean."""
+    found = standardised(np.asarray(values, dtype=float))
+    return row_centred(found) if centred else found
 
 
 def reliable_vectors(halves: ArrayLike, *, least: float, centred: bool = True) -> Vectors:
@@ -60,12 +49,12 @@ def reliable_vectors(halves: ArrayLike, *, least: float, centred: bool = True) -
     dropped = np.full(len(kept), np.nan)
     while True:
         both = np.stack([prepared(half[:, kept], centred=centred) for half in found])
-        reliability = agreement(both)
-        worst = int(reliability.argmin())
-        if reliability[worst] >= least or len(kept) <= 3:
+        agreement = reliability(both[0], both[1])
+        worst = int(agreement.argmin())
+        if agreement[worst] >= least or len(kept) <= 3:
             values = prepared(found.mean(0)[:, kept], centred=centred)
-            return Vectors(values, both, kept, reliability, dropped)
-        dropped[kept[worst]] = reliability[worst]
+            return Vectors(values, both, kept, agreement, dropped)
+        dropped[kept[worst]] = agreement[worst]
         kept = np.delete(kept, worst)
 
 
@@ -82,10 +71,3 @@ def sparse_places(
     for row in chosen:
         row[first + random.choice(length - first, count, replace=False)] = True
     return chosen
-
-
-def leading_share(values: ArrayLike) -> float:
-    """Share of the variance of (token, column) that its first principal component has."""
-    found = np.asarray(values, dtype=float)
-    squares = np.linalg.svd(found - found.mean(0), compute_uv=False) ** 2
-    return float(squares[0] / squares.sum())

@@ -9,7 +9,8 @@ import pandas as pd
 import xarray as xr
 
 from stagewise.estimators.local_clusters import UNCLUSTERED, mutual_information
-from stagewise.estimators.token_vectors import Vectors, leading_share, prepared
+from stagewise.estimators.response_matrix import principal_components
+from stagewise.estimators.token_vectors import Vectors, prepared
 from stagewise.findings.measured import Measured, bootstrap, doubtful, exact
 from stagewise.findings.token_spectra import (
     INDUCTION,
@@ -65,7 +66,7 @@ def measure(
 ) -> tuple[pd.DataFrame, dict[str, Measured]]:
     """Clusters of the restricted susceptibilities of some tokens at the end of training.
 
-    inputs   response: susceptibilities of the observable `probes`, one of each seed
+    inputs   response: susceptibilities of the observable `mixed`, one of each seed
     returns  rows by `kind`: token (of the first seed: x, y of a map, reason, cluster, string),
              cluster (seed, cluster, size and a column of shares for each reason), component (seed,
              name, reliability of its column, kept), score (seed, name, value) and variant (name,
@@ -208,9 +209,8 @@ def _leading(response: list[xr.Dataset], tokens: Tokens, settings: Settings) -> 
         columns = [halves_of(each, tokens, name).mean(0) for each in response]
 
         def shares(some: Array, centred: bool, columns: list[Array] = columns) -> float:
-            return float(
-                np.mean([leading_share(prepared(each[some], centred=centred)) for each in columns])
-            )
+            matrices = [prepared(each[some], centred=centred) for each in columns]
+            return float(np.mean([principal_components(each).shares[0] for each in matrices]))
 
         found[f"{prefix}leading_share"] = by_sequence(
             lambda some, shares=shares: shares(some, False), tokens, settings

@@ -61,7 +61,7 @@ def measure(
 ) -> tuple[pd.DataFrame, dict[str, Measured]]:
     """Features of the stream after the last layer, where the tokens are predicted from.
 
-    inputs   response: susceptibilities of the observable `probes`, points: trajectories, one of
+    inputs   response: susceptibilities of the observable `mixed`, points: trajectories, one of
              each seed
     returns  one row per cluster: seed, cluster, size, reason (the most frequent), f1 (of the best
              feature), chance (mean of random sets with as many tokens of each string),
@@ -125,7 +125,7 @@ def _features(points: Points, tokens: Tokens, settings: Settings, seed: int) -> 
         rate=own.rate,
         stream=generator(seed, "autoencoder"),
     )
-    looked = streams(testbed.observables["probes"].data["tokens"])[torch.from_numpy(tokens.chosen)]
+    looked = streams(testbed.observables["mixed"].data["tokens"])[torch.from_numpy(tokens.chosen)]
     found = activations(fitted, looked, own.active).numpy().astype(float)
     return found, explained(fitted, known, own.active)
 

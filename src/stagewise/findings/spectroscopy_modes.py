@@ -22,7 +22,8 @@ from stagewise.estimators.mode_expansion import (
     modes,
     random_modes,
 )
-from stagewise.estimators.token_vectors import agreement, prepared
+from stagewise.estimators.response_matrix import reliability
+from stagewise.estimators.token_vectors import prepared
 from stagewise.findings.measured import (
     Measured,
     bootstrap,
@@ -269,8 +270,11 @@ def _ami(found: Sampled, settings: Settings) -> float:
 
 def _reliability(found: Sampled) -> float:
     places = np.arange(len(found.losses))
-    halves = np.stack([_vectors(found, half) for half in (places[::2], places[1::2])])
-    return float(agreement(halves.reshape(2, -1, halves.shape[-1])).min())
+    first, second = (
+        _vectors(found, half).reshape(-1, len(found.restrictions))
+        for half in (places[::2], places[1::2])
+    )
+    return float(reliability(first, second).min())
 
 
 def _share_rows(found: Sampled, basis: Modes, settings: Settings, seed: int) -> pd.DataFrame:

@@ -36,7 +36,7 @@ def measure(
     """The same clusters and scores at n beta of the paper and near 0, where weights are spread by
     the tether alone.
 
-    inputs   response, untempered: susceptibilities of the observable `probes`, one of each seed
+    inputs   response, untempered: susceptibilities of the observable `mixed`, one of each seed
     returns  one row per kind and seed: clusters, ami, coverage, auc, correlation (of the columns of
              the two kinds, mean). Statistics, means over seeds, intervals over sequences:
                untempered_clusters     least number over seeds

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from stagewise.data.synthetic_language import CLASSES
 from stagewise.estimators.local_clusters import Clustering, clusters
-from stagewise.estimators.token_vectors import Vectors, agreement, reliable_vectors, sparse_places
+from stagewise.estimators.response_matrix import factor_to_reach, reliability
+from stagewise.estimators.token_vectors import Vectors, reliable_vectors, sparse_places
 from stagewise.findings.measured import Measured, bootstrap
-from stagewise.testbeds.synthetic_language import probes
+from stagewise.testbeds.synthetic_language import mixed
 
 Array = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -68,8 +69,8 @@ class Tokens(NamedTuple):
 
 
 def tokens_of(settings: Settings) -> Tokens:
-    """Random places of the observable `probes`, the same for every seed."""
-    text = probes(settings.model)
+    """Random places of the observable `mixed`, the same for every seed."""
+    text = mixed(settings.model)
     choice = settings.choice
     chosen = sparse_places(*text.classes.shape, first=choice.first, share=choice.share, seed=0)
     reason = {name: k for k, names in enumerate(REASONS.values()) for name in names}
@@ -99,14 +100,13 @@ def vectors_of(
 def gate(found: Sequence[xr.Dataset], tokens: Tokens, least: float) -> tuple[Measured, str]:
     """Median over components of the restricted columns' split-half reliability, the least over
     seeds; and a doubt where it is below `least`."""
-    medians = [float(np.median(agreement(halves_of(each, tokens)))) for each in found]
+    medians = [float(np.median(reliability(*halves_of(each, tokens)))) for each in found]
     lowest = min(medians)
     doubt = ""
     if lowest < least:
-        more = least / (1 - least) * (1 - lowest) / max(lowest, 1e-3)
         doubt = (
             f"the median split-half reliability of the columns is {lowest:.2f}, below {least}: "
-            f"{more:.1f} times as many draws would decide"
+            f"{factor_to_reach(lowest, least):.1f} times as many draws would decide"
         )
     return Measured(lowest, n=len(medians)), doubt
 

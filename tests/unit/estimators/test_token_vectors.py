@@ -4,8 +4,6 @@ import numpy as np
 import pytest
 
 from stagewise.estimators.token_vectors import (
-    agreement,
-    leading_share,
     prepared,
     reliable_vectors,
     sparse_places,
@@ -31,14 +29,6 @@ def test_scale_and_offset_of_columns_and_a_common_mode_do_not_matter() -> None:
     np.testing.assert_allclose(prepared(SIGNAL, centred=False).std(0), 1)
 
 
-def test_agreement_is_the_correlation_of_each_column() -> None:
-    both = halves([1.0] * 6)
-    expected = [np.corrcoef(both[0, :, k], both[1, :, k])[0, 1] for k in range(6)]
-    np.testing.assert_allclose(agreement(both), expected)
-    assert agreement(both) == pytest.approx(0.5, abs=0.1)
-    assert agreement(np.zeros((2, 5, 1)))[0] == 0
-
-
 def test_columns_of_noise_are_left_out() -> None:
     found = reliable_vectors(halves([0.2, 0.2, 0.2, 0.2, 20.0, 0.2]), least=0.5)
     np.testing.assert_array_equal(found.kept, [0, 1, 2, 3, 5])
@@ -61,12 +51,6 @@ def test_places_are_as_many_as_asked_and_none_of_the_first() -> None:
     assert (chosen[0] != chosen[1]).any()
     with pytest.raises(ValueError, match="share"):
         sparse_places(4, 10, first=5, share=0.9, seed=0)
-
-
-def test_leading_share() -> None:
-    column = random.standard_normal((500, 1))
-    assert leading_share(column * np.ones(6)) == pytest.approx(1)
-    assert leading_share(SIGNAL) == pytest.approx(1 / 6, abs=0.05)
 
 
 def test_other_than_two_halves_are_refused() -> None:
