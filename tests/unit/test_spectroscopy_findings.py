@@ -8,25 +8,25 @@ import xarray as xr
 
 from stagewise.data.synthetic_language import CLASSES
 from stagewise.findings.spectroscopy_clusters import measure as measure_clusters
-from stagewise.findings.spectroscopy_features import _matches
 from stagewise.findings.spectroscopy_features import Settings as FeatureSettings
+from stagewise.findings.spectroscopy_features import _matches
 from stagewise.findings.spectroscopy_untempered import measure as measure_untempered
 from stagewise.findings.token_spectra import INDUCTION, REASONS, Settings, gate, tokens_of
 from stagewise.testbeds.synthetic_language import mixed
 
 random = np.random.default_rng(0)
 SHARES = {"markov": 0.3, "repeats": 0.25, "rules": 0.2, "brackets": 0.1, "indents": 0.15}
-MODEL = {"grammar": {"shares": SHARES}}
+MODEL = {"grammar": {"ordinary": 12, "shares": SHARES}}
 SETTINGS = {"model": MODEL, "bootstrap": 10}
 COMPONENTS = [f"0:{k}" for k in range(8)]
 
 
 def susceptibilities(strength: float, noise: float = 0.3, seed: int = 3) -> xr.Dataset:
-    """Vectors that the reason of a token decides, and a mode of all components in two-chain ones."""
+    """Vectors that the reason of a token decides; two-chain ones have a common mode, too."""
     text = mixed(MODEL)
     names = np.array([next(k for k, v in enumerate(REASONS.values()) if c in v) for c in CLASSES])
     reasons = names[text.classes]
-    lines = np.random.default_rng(seed).standard_normal((len(REASONS), len(COMPONENTS)))
+    lines = np.eye(len(REASONS))[:, np.random.default_rng(seed).permutation(len(COMPONENTS))]
     own = strength * lines[reasons] + random.standard_normal((*reasons.shape, len(COMPONENTS)))
     halves = own + noise * random.standard_normal((2, *own.shape))
     common = random.standard_normal(reasons.shape)[..., None] * np.ones(len(COMPONENTS))
@@ -58,7 +58,7 @@ def test_few_places_of_a_sequence_are_looked_at() -> None:
 
 
 def test_planted_reasons_are_found() -> None:
-    table, found = measured(4.0, variants={"alphas": [0.05], "neighbours": [30]})
+    table, found = measured(12.0, variants={"alphas": [0.05], "neighbours": [30]})
     assert found["ami"].value > 0.7
     assert found["clusters"].value >= 5
     assert found["coverage"].value > 0.4
@@ -98,7 +98,7 @@ def test_unreliable_columns_decide_nothing() -> None:
 
 def test_the_untempered_control_is_compared() -> None:
     inputs = {
-        "response": [susceptibilities(3.0, seed=seed) for seed in (3, 4)],
+        "response": [susceptibilities(6.0, seed=seed) for seed in (3, 4)],
         "untempered": [susceptibilities(0.0, seed=seed) for seed in (3, 4)],
     }
     table, found = measure_untempered(inputs, SETTINGS)

@@ -1,6 +1,16 @@
+# The language model that figures 4 and 13 have, too.
+SPECTRA = ("synthetic_language", "susceptibility")
+
 PARTS["spectroscopy"] = {
-    "modes": {
-        "draws": of_runs("bilinear_language", "planted", "response/draws.nc")
+    "modes": {"draws": of_runs("bilinear_language", "planted", "response/draws.nc")},
+    "clusters": {"response": of_runs(*SPECTRA, "response/susceptibilities.nc")},
+    "untempered": {
+        "response": of_runs(*SPECTRA, "response/susceptibilities.nc"),
+        "untempered": of_runs(*SPECTRA, "untempered/susceptibilities.nc"),
+    },
+    "features": {
+        "response": of_runs(*SPECTRA, "response/susceptibilities.nc"),
+        "points": of_runs(*SPECTRA, "checkpoints.safetensors"),
     },
 }
 
