@@ -21,6 +21,15 @@ SETTINGS = {"model": MODEL, "bootstrap": 10}
 COMPONENTS = [f"0:{k}" for k in range(8)]
 
 
+@pytest.fixture(autouse=True)
+def _without_maps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which take most of the time."""
+    monkeypatch.setattr(
+        "stagewise.findings.spectroscopy_clusters.umap_places",
+        lambda points, neighbours: points[:, :2],
+    )
+
+
 def susceptibilities(strength: float, noise: float = 0.3, seed: int = 3) -> xr.Dataset:
     """Vectors that the reason of a token decides; two-chain ones have a common mode, too."""
     text = mixed(MODEL)

@@ -14,6 +14,15 @@ CONTEXTS, TOKENS = blocks_of(24, 3), blocks_of(12, 3)
 NAMES = ["embed0", "embed1", "unembed0", "all"]
 
 
+@pytest.fixture(autouse=True)
+def _without_maps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which take most of the time."""
+    monkeypatch.setattr(
+        "stagewise.findings.spectroscopy_modes.umap_places",
+        lambda points, neighbours: points[:, :2],
+    )
+
+
 def draws(slopes: np.ndarray, seed: int, noise: float = 1e-6) -> xr.Dataset:
     """Draws of eight coupled chains at n beta 250 and 350, whose mean losses grow with n beta by
     `slopes` (component, context, token)."""

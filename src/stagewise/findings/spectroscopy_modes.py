@@ -33,6 +33,7 @@ from stagewise.findings.measured import (
     not_stationary,
     rank_correlation,
 )
+from stagewise.findings.umap_places import umap_places
 from stagewise.settings import SettingsError, build
 from stagewise.testbeds import bilinear_language
 
@@ -81,8 +82,8 @@ def measure(
     inputs   draws: `pairs` kept as response along coupled chains at two n, of every component and
              of all, one file a seed
     returns  rows by `kind`: share (susceptibility, basis, seed, component, modes, value), pair
-             (of the first seed: blocks of the context and the token, cluster, x and y along the
-             first two components of the vectors), strength (seed, modes, value). Statistics, the
+             (of the first seed: blocks of the context and the token, cluster, x and y of a
+             map of the vectors), strength (seed, modes, value). Statistics, the
              least over components and seeds where no other is said, intervals over pairs of chains:
                modes_error           of the full expansion, relative, largest
                modes_restricted, modes_two_chain   share of sum q(x) chi^2 of the leading modes
@@ -298,17 +299,17 @@ def _share_rows(found: Sampled, basis: Modes, settings: Settings, seed: int) -> 
 
 
 def _pair_rows(found: Sampled, settings: Settings) -> pd.DataFrame:
-    """Where tokens in context lie along the first two components of their vectors."""
+    """Tokens in context on a map of their vectors."""
     values = _prepared(found)
-    left, sizes, _ = np.linalg.svd(values, full_matrices=False)
+    places = umap_places(values, neighbours=15)
     context, token = _blocks(found, settings)
     return pd.DataFrame(
         {
             "kind": "pair",
             "context": context,
             "token": token,
-            "x": left[:, 0] * sizes[0],
-            "y": left[:, 1] * sizes[1],
+            "x": places[:, 0],
+            "y": places[:, 1],
             "cluster": clusters(values, settings.clustering, seed=0),
         }
     )
