@@ -17,7 +17,7 @@ from stagewise.testbeds.synthetic_language import mixed
 random = np.random.default_rng(0)
 SHARES = {"markov": 0.3, "repeats": 0.25, "rules": 0.2, "brackets": 0.1, "indents": 0.15}
 MODEL = {"grammar": {"ordinary": 12, "shares": SHARES}}
-SETTINGS = {"model": MODEL, "bootstrap": 10}
+SETTINGS = {"model": MODEL}
 COMPONENTS = [f"0:{k}" for k in range(8)]
 
 

@@ -1,7 +1,8 @@
 """Claims C2, C3 and C7 of figure 14: clusters of tokens by their susceptibilities."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ import xarray as xr
 from stagewise.estimators.local_clusters import UNCLUSTERED, mutual_information
 from stagewise.estimators.response_matrix import principal_components
 from stagewise.estimators.token_vectors import Vectors, prepared
-from stagewise.findings.measured import Measured, bootstrap, doubtful, exact
+from stagewise.findings.measured import Measured, doubtful, exact
 from stagewise.findings.token_spectra import (
     INDUCTION,
     REASONS,
@@ -92,9 +93,9 @@ def measure(
     response, tokens = inputs_of(inputs, "response"), tokens_of(wanted)
     found = [_found(each, tokens, wanted) for each in response]
     reliability, doubt = gate(response, tokens, wanted.choice.reliability)
-    statistics = _scores(found, tokens, wanted) | _strings(found, tokens, wanted)
+    statistics = _scores(found, tokens) | _strings(found, tokens)
     statistics = {name: doubtful(number, doubt) for name, number in statistics.items()}
-    statistics |= _leading(response, tokens, wanted)
+    statistics |= _leading(response, tokens)
     statistics["reliability"] = reliability
     statistics["kept_columns"] = exact(min(len(each.vectors.kept) for each in found), len(found))
     seeds = [each.attrs["seed"] for each in response]
@@ -136,65 +137,61 @@ def _count(labels: Labels) -> int:
     return len(np.unique(labels[labels != UNCLUSTERED]))
 
 
-def _scores(found: list[Found], tokens: Tokens, settings: Settings) -> dict[str, Measured]:
-    def agreement(labels: list[Labels], some: Array) -> float:
-        return float(
-            np.mean([mutual_information(tokens.reasons[some], each[some]) for each in labels])
-        )
+def _scores(found: list[Found], tokens: Tokens) -> dict[str, Measured]:
+    def agreement(labels: list[Labels], some: Labels) -> float:
+        values = [mutual_information(tokens.reasons[some], each[some]) for each in labels]
+        return float(np.mean(values))
+
+    def halves(some: Labels) -> float:
+        values = [mutual_information(*(half[some] for half in each.halves)) for each in found]
+        return float(np.mean(values))
 
     own, mixed = [each.labels for each in found], [each.shuffled for each in found]
     return {
         "clusters": exact(min(map(_count, own)), len(found)),
-        "ami": by_sequence(lambda some: agreement(own, some), tokens, settings),
-        "ami_shuffled": by_sequence(lambda some: agreement(mixed, some), tokens, settings),
+        "ami": by_sequence(lambda some: agreement(own, some), tokens),
+        "ami_shuffled": by_sequence(lambda some: agreement(mixed, some), tokens),
         "ami_margin": by_sequence(
-            lambda some: agreement(own, some) - 2 * max(agreement(mixed, some), 0.0),
-            tokens,
-            settings,
+            lambda some: agreement(own, some) - 2 * max(agreement(mixed, some), 0.0), tokens
         ),
         "coverage": by_sequence(
-            lambda some: np.mean([_covered(labels[some]) for labels in own]), tokens, settings
+            lambda some: np.mean([_covered(labels[some]) for labels in own]), tokens
         ),
-        "stability": by_sequence(
-            lambda some: np.mean(
-                [mutual_information(*(half[some] for half in each.halves)) for each in found]
-            ),
-            tokens,
-            settings,
-        ),
+        "stability": by_sequence(halves, tokens),
     }
 
 
-def _strings(found: list[Found], tokens: Tokens, settings: Settings) -> dict[str, Measured]:
-    """Of clusters of induction tokens, of all seeds together; intervals over clusters."""
-    different, shared = [], []
-    for each in found:
-        members = {k: each.labels == k for k in np.unique(each.labels) if k != UNCLUSTERED}
-        pure = {k for k, inside in members.items() if _share(inside, tokens) >= PURE}
-        others = [tokens.strings[inside] for k, inside in members.items() if k not in pure]
-        elsewhere = np.concatenate(others) if others else np.empty(0, dtype=np.int64)
-        for k in pure:
-            strings = np.unique(tokens.strings[members[k]])
-            different.append(float(len(strings)))
-            shared.append(float(np.isin(strings, elsewhere).mean()))
-    if not different:
+def _strings(found: list[Found], tokens: Tokens) -> dict[str, Measured]:
+    """Of clusters of induction tokens, of all seeds together."""
+    pure = [
+        [k for k in range(_count(each.labels)) if _share(each.labels == k, tokens) >= PURE]
+        for each in found
+    ]
+    number = sum(map(len, pure))
+    if not number:
         nothing = Measured(float("nan"), n=0)
-        return {"induction_clusters": exact(0), "induction_strings": nothing,
-                "induction_shared": nothing}  # fmt: skip
+        return {
+            "induction_clusters": exact(0, len(found)),
+            "induction_strings": nothing,
+            "induction_shared": nothing,
+        }
+
+    def of(some: Labels) -> tuple[list[int], list[float]]:
+        strings = tokens.strings[some]
+        different, shared = [], []
+        for each, clusters in zip(found, pure, strict=True):
+            labels = each.labels[some]
+            elsewhere = strings[(labels != UNCLUSTERED) & ~np.isin(labels, clusters)]
+            for k in clusters:
+                own = np.unique(strings[labels == k])
+                different.append(len(own))
+                shared.append(float(np.isin(own, elsewhere).mean()))
+        return different, shared
+
     return {
-        "induction_clusters": exact(len(different), len(found)),
-        "induction_strings": bootstrap(
-            lambda some: float(np.median(np.array(different)[some])),
-            len(different),
-            seed=0,
-            repeats=settings.bootstrap,
-        ),
-        "induction_shared": bootstrap(
-            lambda some: float(np.mean(np.array(shared)[some])),
-            len(shared),
-            seed=0,
-            repeats=settings.bootstrap,
-        ),
+        "induction_clusters": exact(number, len(found)),
+        "induction_strings": by_sequence(lambda some: np.median(of(some)[0]), tokens),
+        "induction_shared": by_sequence(lambda some: np.mean(of(some)[1]), tokens),
     }
 
 
@@ -202,25 +199,26 @@ def _share(inside: Labels, tokens: Tokens) -> float:
     return float((tokens.reasons[inside] == INDUCTION).mean())
 
 
-def _leading(response: list[xr.Dataset], tokens: Tokens, settings: Settings) -> dict[str, Measured]:
+def _leading(response: list[xr.Dataset], tokens: Tokens) -> dict[str, Measured]:
     """Shares of the first component, all columns, before rows are centred, and their fall."""
     found = {}
     for name, prefix in (("two_chain", ""), ("restricted", "restricted_")):
-        columns = [halves_of(each, tokens, name).mean(0) for each in response]
-
-        def shares(some: Array, centred: bool, columns: list[Array] = columns) -> float:
-            matrices = [prepared(each[some], centred=centred) for each in columns]
-            return float(np.mean([principal_components(each).shares[0] for each in matrices]))
-
-        found[f"{prefix}leading_share"] = by_sequence(
-            lambda some, shares=shares: shares(some, False), tokens, settings
-        )
-        found[f"{prefix}leading_fall"] = by_sequence(
-            lambda some, shares=shares: 1 - shares(some, True) / shares(some, False),
-            tokens,
-            settings,
-        )
+        shares = _first_shares([halves_of(each, tokens, name).mean(0) for each in response])
+        found[f"{prefix}leading_share"] = by_sequence(partial(shares, centred=False), tokens)
+        found[f"{prefix}leading_fall"] = by_sequence(partial(_fall, shares), tokens)
     return found
+
+
+def _first_shares(columns: list[Array]) -> Callable[..., float]:
+    def of(some: Labels, centred: bool) -> float:
+        matrices = [prepared(each[some], centred=centred) for each in columns]
+        return float(np.mean([principal_components(each).shares[0] for each in matrices]))
+
+    return of
+
+
+def _fall(shares: Callable[..., float], some: Labels) -> float:
+    return 1 - shares(some, centred=True) / shares(some, centred=False)
 
 
 def _map(found: Found, tokens: Tokens) -> pd.DataFrame:

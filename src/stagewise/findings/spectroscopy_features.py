@@ -38,9 +38,9 @@ class Autoencoder:
 
     features: int = 512
     active: int = 8
-    sequences: int = 1600
+    sequences: int = 800
     """Of the model's training data, all of whose places are trained on."""
-    steps: int = 800
+    steps: int = 600
     batch: int = 512
     rate: float = 2e-3
 
@@ -54,22 +54,24 @@ class Settings(Shared):
     """F1 from which a feature is that of a cluster."""
     redrawn: int = 20
     """Random sets for each cluster."""
+    bootstrap: int = 200
 
 
 def measure(
     inputs: Mapping[str, list[Any]], settings: Mapping[str, Any]
 ) -> tuple[pd.DataFrame, dict[str, Measured]]:
-    """Features of the stream after the last layer, where the tokens are predicted from.
+    """Features of the streams after the first and the last layer, where tokens are predicted from.
 
     inputs   response: susceptibilities of the observable `mixed`, points: trajectories, one of
              each seed
-    returns  one row per cluster: seed, cluster, size, reason (the most frequent), f1 (of the best
-             feature), chance (mean of random sets with as many tokens of each string),
-             chance_match (share of these that have a feature). Statistics, over the clusters of all
-             seeds, intervals over clusters:
-               match_share     of clusters with a feature of F1 >= match
-               match_chance    of random sets
-               match_margin    the first less twice the second
+    returns  one row per stream (first, last) and cluster: stream, seed, cluster, size, reason (the
+             most frequent), f1 (of the best feature), chance (mean of random sets with as many
+             tokens of each string), chance_match (share of these that have a feature). Statistics,
+             over the clusters of all seeds, intervals over clusters:
+               match_share, first_match_share    of clusters with a feature of F1 >= match, of the
+                                                 last and the first stream
+               match_chance, first_match_chance  of random sets
+               match_margin, first_match_margin  the share less twice that of random sets
                explained       least share of the variance that autoencoders reconstruct
     """
     wanted = build(Settings, settings, "papers.spectroscopy.features")
@@ -78,19 +80,23 @@ def measure(
     parts, shares = [], []
     for each in response:
         seed = each.attrs["seed"]
-        features, share = _features(trajectories[seed], tokens, wanted, seed)
         labels = clusters_of(vectors_of(each, tokens, wanted).values, wanted.clustering)
-        parts.append(_matches(labels, features, tokens, wanted).assign(seed=seed))
-        shares.append(share)
+        for stream, (features, share) in _features(
+            trajectories[seed], tokens, wanted, seed
+        ).items():
+            found = _matches(labels, features, tokens, wanted)
+            parts.append(found.assign(seed=seed, stream=stream))
+            shares.append(share)
     table = pd.concat(parts, ignore_index=True)
     _, doubt = gate(response, tokens, wanted.choice.reliability)
-    own = np.asarray(table["f1"] >= wanted.match, dtype=float)
-    chance = np.asarray(table["chance_match"], dtype=float)
-    statistics = {
-        "match_share": _over_clusters(own, wanted),
-        "match_chance": _over_clusters(chance, wanted),
-        "match_margin": _over_clusters(own - 2 * chance, wanted),
-    }
+    statistics = {}
+    for stream, prefix in (("last", ""), ("first", "first_")):
+        rows = table[table["stream"] == stream]
+        own = np.asarray(rows["f1"] >= wanted.match, dtype=float)
+        chance = np.asarray(rows["chance_match"], dtype=float)
+        statistics[f"{prefix}match_share"] = _over_clusters(own, wanted)
+        statistics[f"{prefix}match_chance"] = _over_clusters(chance, wanted)
+        statistics[f"{prefix}match_margin"] = _over_clusters(own - 2 * chance, wanted)
     statistics = {name: doubtful(number, doubt) for name, number in statistics.items()}
     return table, statistics | {"explained": exact(min(shares), len(shares))}
 
@@ -103,31 +109,38 @@ def _over_clusters(values: Array, settings: Settings) -> Measured:
     )
 
 
-def _features(points: Points, tokens: Tokens, settings: Settings, seed: int) -> tuple[Array, float]:
-    """Activations (token, feature) of an autoencoder of the last checkpoint, and the share of the
-    training text's streams that it explains."""
+def _features(
+    points: Points, tokens: Tokens, settings: Settings, seed: int
+) -> dict[str, tuple[Array, float]]:
+    """Of the streams after the first and the last layer of the last checkpoint: activations (token,
+    feature) of an autoencoder, and the share of the training text's streams that it explains."""
     testbed = synthetic_language.build(settings.model, seed)
     place = int(points.index["step"].to_numpy().argmax())
     weights = {name: tensor[place] for name, tensor in points.parameters.items()}
     own = settings.autoencoder
 
-    def streams(text: torch.Tensor) -> torch.Tensor:
+    def streams(text: torch.Tensor) -> dict[str, torch.Tensor]:
         with torch.no_grad():
-            return attention_only.streams(weights, text[:, :-1].long())[-1]
+            _, first, *others = attention_only.streams(weights, text[:, :-1].long())
+        return {"first": first, "last": others[-1]}
 
-    known = streams(testbed.data["tokens"][: own.sequences]).flatten(0, 1)
-    fitted = fit(
-        known,
-        features=own.features,
-        active=own.active,
-        steps=own.steps,
-        batch=own.batch,
-        rate=own.rate,
-        stream=generator(seed, "autoencoder"),
-    )
-    looked = streams(testbed.observables["mixed"].data["tokens"])[torch.from_numpy(tokens.chosen)]
-    found = activations(fitted, looked, own.active).numpy().astype(float)
-    return found, explained(fitted, known, own.active)
+    known = streams(testbed.data["tokens"][: own.sequences])
+    looked = streams(testbed.observables["mixed"].data["tokens"])
+    found = {}
+    for name, stream in known.items():
+        flat = stream.flatten(0, 1)
+        fitted = fit(
+            flat,
+            features=own.features,
+            active=own.active,
+            steps=own.steps,
+            batch=own.batch,
+            rate=own.rate,
+            stream=generator(seed, "autoencoder", name),
+        )
+        z = activations(fitted, looked[name][torch.from_numpy(tokens.chosen)], own.active)
+        found[name] = (z.numpy().astype(float), explained(fitted, flat, own.active))
+    return found
 
 
 def _matches(

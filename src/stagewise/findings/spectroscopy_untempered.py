@@ -1,6 +1,6 @@
 """Claim C6 of figure 14: clusters of susceptibilities to noise that knows nothing of the loss."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from stagewise.findings.measured import Measured, doubtful, exact
 from stagewise.findings.token_spectra import (
     INDUCTION,
     Array,
+    Labels,
     Settings,
     Tokens,
     by_sequence,
@@ -62,15 +63,15 @@ def measure(
     scores = {kind: [separation(each, tokens) for each in found] for kind, found in vectors.items()}
     induction = tokens.reasons == INDUCTION
 
-    def ami(kind: str, some: Array) -> float:
+    def ami(kind: str, some: Labels) -> float:
         values = [mutual_information(tokens.reasons[some], each[some]) for each in labels[kind]]
         return float(np.mean(values))
 
-    def auc(kind: str, some: Array) -> float:
+    def auc(kind: str, some: Labels) -> float:
         return float(np.mean([roc_auc_score(induction[some], each[some]) for each in scores[kind]]))
 
-    def of(statistic: Any) -> Measured:
-        return by_sequence(statistic, tokens, wanted)
+    def of(statistic: Callable[[Labels], float]) -> Measured:
+        return by_sequence(statistic, tokens)
 
     counts = [len(np.unique(each[each != UNCLUSTERED])) for each in labels["untempered"]]
     correlations = [
@@ -91,7 +92,6 @@ def measure(
     statistics = {name: doubtful(number, doubt) for name, number in statistics.items()}
     statistics["untempered_correlation"] = exact(float(np.mean(correlations)), len(correlations))
     statistics["untempered_reliability"] = doubts["untempered"][0]
-    every = np.arange(len(tokens.reasons))
     rows = [
         {
             "kind": kind,
@@ -99,7 +99,7 @@ def measure(
             "clusters": len(np.unique(label[label != UNCLUSTERED])),
             "ami": mutual_information(tokens.reasons, label),
             "coverage": float((label != UNCLUSTERED).mean()),
-            "auc": float(roc_auc_score(induction[every], scores[kind][place])),
+            "auc": float(roc_auc_score(induction, scores[kind][place])),
             "correlation": correlations[place],
         }
         for kind in KINDS

@@ -1,6 +1,6 @@
 """What the parts of figure 14 share: vectors of tokens with labels, clusters and their scores."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ from stagewise.data.synthetic_language import CLASSES
 from stagewise.estimators.local_clusters import Clustering, clusters
 from stagewise.estimators.response_matrix import factor_to_reach, reliability
 from stagewise.estimators.token_vectors import Vectors, reliable_vectors, sparse_places
-from stagewise.findings.measured import Measured, bootstrap
+from stagewise.findings.measured import Measured, jackknife
 from stagewise.testbeds.synthetic_language import mixed
 
 Array = NDArray[np.float64]
@@ -52,7 +52,6 @@ class Settings:
     """Of the testbed."""
     choice: Choice = field(default_factory=Choice)
     clustering: Clustering = field(default_factory=Clustering)
-    bootstrap: int = 200
 
 
 class Tokens(NamedTuple):
@@ -116,15 +115,14 @@ def clusters_of(values: Array, settings: Clustering) -> Labels:
     return clusters(values, settings, seed=0)
 
 
-def by_sequence(statistic: Any, tokens: Tokens, settings: Settings) -> Measured:
-    """A statistic of token numbers, with its interval over resampled sequences."""
+def by_sequence(statistic: Callable[[Labels], Any], tokens: Tokens) -> Measured:
+    """A statistic of token numbers, its interval from leaving out one sequence at a time."""
     names, places = np.unique(tokens.sequences, return_inverse=True)
-    members = [np.flatnonzero(places == k) for k in range(len(names))]
 
     def of(chosen: NDArray[Any]) -> float:
-        return float(statistic(np.concatenate([members[k] for k in chosen])))
+        return float(statistic(np.flatnonzero(np.isin(places, chosen))))
 
-    return bootstrap(of, len(names), seed=0, repeats=settings.bootstrap)
+    return jackknife(of, len(names))
 
 
 def inputs_of(inputs: Mapping[str, list[xr.Dataset]], name: str) -> list[xr.Dataset]:
