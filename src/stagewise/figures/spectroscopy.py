@@ -41,9 +41,9 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
         GridSpec(1, len(widths), figure=figure, left=left, right=0.985, top=top, bottom=bottom,
                  wspace=wspace, width_ratios=widths)
         for widths, left, top, bottom, wspace in (
-            ([1, 1, 1.15], 0.065, 0.97, 0.765, 0.36),
+            ([1.1, 1, 1], 0.065, 0.97, 0.765, 0.42),
             ([1, 1], 0.03, 0.705, 0.375, 0.06),
-            ([1.3, 0.9, 0.75], 0.075, 0.31, 0.05, 0.34),
+            ([1.3, 0.85, 0.85], 0.075, 0.31, 0.05, 0.47),
         )
     ]  # fmt: skip
     axes = [figure.add_subplot(row[place]) for row in rows for place in range(row.ncols)]
@@ -72,7 +72,7 @@ def _captured(axis: Axes, table: pd.DataFrame) -> None:
     axis.set(xlabel="leading modes of contexts and of tokens", ylabel="share of Σ q χ²")
     axis.set_ylim(0, 1.02)
     axis.set_xticks(sorted(rows["modes"].unique()))
-    axis.legend(loc="lower right", bbox_to_anchor=(1.0, 0.3))
+    axis.legend(loc="center", bbox_to_anchor=(0.62, 0.42))
     axis.set_title("Modes of the data hold susceptibilities")
 
 
@@ -111,15 +111,15 @@ def _settings(axis: Axes, table: pd.DataFrame) -> None:
         axis.barh(place, some["ami"].mean(), color=COLOURS[0], height=0.6)
         axis.plot(some["ami"], [place] * len(some), "o", color=THEORY, markersize=2.5)
         axis.plot(some["coverage"], [place] * len(some), "|", color=CONTROL, markersize=7)
-        axis.text(1.02, place, f"{some['clusters'].mean():.0f}", fontsize=7, va="center")
-    axis.text(1.02, -0.85, "clusters", fontsize=7, ha="center")
     axis.plot([], [], "|", color=CONTROL, markersize=7, label="share in clusters")
     axis.axvline(0, color=THEORY, linewidth=0.5)
-    axis.set_yticks(range(len(names)), names)
-    axis.set(xlim=(min(0, rows["ami"].min()), 1), ylim=(len(names) - 0.4, -1.2))
+    counts = [rows.loc[rows["name"] == name, "clusters"].mean() for name in names]
+    labels = [f"{name} ({count:.1f})" for name, count in zip(names, counts, strict=True)]
+    axis.set_yticks(range(len(names)), labels)
+    axis.set(xlim=(min(0, rows["ami"].min()), 1.02), ylim=(len(names) - 0.4, -1.3))
     axis.set_xlabel("mutual information with reasons, adjusted")
-    axis.legend(loc="lower right", handletextpad=0.2, frameon=True, framealpha=0.8)
-    axis.set_title("Settings of the clustering")
+    axis.legend(loc="upper right", handletextpad=0.2)
+    axis.set_title("Settings (and numbers of clusters)")
 
 
 def _by_reason(axis: Axes, table: pd.DataFrame) -> None:
@@ -201,11 +201,22 @@ def _controls(axis: Axes, clusters: pd.DataFrame, untempered: pd.DataFrame) -> N
 
 
 def _features(axis: Axes, table: pd.DataFrame) -> None:
+    """Colours as on the map; full: the last layer's stream, open: the first one's."""
     axis.plot([0, 1], [0, 1], color=THEORY, linewidth=0.5)
     axis.axhline(F1, color=CONTROL, linestyle="--", linewidth=0.8)
-    for reason, colour in REASONS.items():
-        some = table[table["reason"] == reason]
-        axis.plot(some["chance"], some["f1"], "o", color=colour, markersize=4)
-    axis.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="random sets of the same tokens")
+    for stream, label in (("last", "after the last layer"), ("first", "after the first")):
+        full = stream == "last"
+        for reason, colour in REASONS.items():
+            some = table[(table["reason"] == reason) & (table["stream"] == stream)]
+            axis.plot(
+                some["chance"], some["f1"], "o" if full else "s", color=colour, markersize=4,
+                markerfacecolor=colour if full else "white",
+            )  # fmt: skip
+        axis.plot(
+            [], [], "o" if full else "s", color=THEORY, markersize=4, label=label,
+            markerfacecolor=THEORY if full else "white",
+        )  # fmt: skip
+    axis.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="the same, of random sets of the same tokens")
     axis.set_ylabel("F1 of the best feature")
+    axis.legend(loc="lower right", handletextpad=0.1)
     axis.set_title("Clusters and SAE features")
