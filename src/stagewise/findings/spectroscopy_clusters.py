@@ -1,9 +1,8 @@
 """Claims C2, C3 and C7 of figure 14: clusters of tokens by their susceptibilities."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +12,7 @@ from stagewise.estimators.local_clusters import UNCLUSTERED, mutual_information
 from stagewise.estimators.response_matrix import principal_components
 from stagewise.estimators.token_vectors import Vectors, prepared
 from stagewise.findings.measured import Measured, doubtful, exact
+from stagewise.findings.token_clusters import Found, Settings, count, covered, found_of, otherwise
 from stagewise.findings.token_spectra import (
     INDUCTION,
     REASONS,
@@ -20,46 +20,16 @@ from stagewise.findings.token_spectra import (
     Labels,
     Tokens,
     by_sequence,
-    clusters_of,
     gate,
     halves_of,
     inputs_of,
     tokens_of,
-    vectors_of,
 )
-from stagewise.findings.token_spectra import Settings as Shared
 from stagewise.findings.umap_places import umap_places
 from stagewise.settings import build
 
 PURE = 0.7
 """Share of a reason in a cluster that makes it one of that reason."""
-
-
-@dataclass(frozen=True)
-class Variants:
-    """Other settings of the graph and the walk."""
-
-    alphas: list[float] = field(default_factory=list)
-    neighbours: list[int] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Settings(Shared):
-    """What was sampled, how it is clustered, and how else."""
-
-    variants: Variants = field(default_factory=Variants)
-
-
-class Found(NamedTuple):
-    """One seed."""
-
-    vectors: Vectors
-    labels: Labels
-    """Clusters of the vectors."""
-    halves: list[Labels]
-    """Clusters of either half of the chains."""
-    shuffled: Labels
-    """Clusters of the vectors with every column in an order of its own."""
 
 
 def measure(
@@ -91,7 +61,7 @@ def measure(
     """
     wanted = build(Settings, settings, "papers.spectroscopy.clusters")
     response, tokens = inputs_of(inputs, "response"), tokens_of(wanted)
-    found = [_found(each, tokens, wanted) for each in response]
+    found = [found_of(each, tokens, wanted) for each in response]
     reliability, doubt = gate(response, tokens, wanted.choice.reliability)
     statistics = _scores(found, tokens) | _strings(found, tokens)
     statistics = {name: doubtful(number, doubt) for name, number in statistics.items()}
@@ -118,25 +88,6 @@ def measure(
     return table, statistics
 
 
-def _found(response: xr.Dataset, tokens: Tokens, settings: Settings) -> Found:
-    vectors = vectors_of(response, tokens, settings)
-    random = np.random.default_rng(0)
-    return Found(
-        vectors,
-        clusters_of(vectors.values, settings.clustering),
-        [clusters_of(half, settings.clustering) for half in vectors.halves],
-        clusters_of(random.permuted(vectors.values, axis=0), settings.clustering),
-    )
-
-
-def _covered(labels: Labels) -> float:
-    return float((labels != UNCLUSTERED).mean())
-
-
-def _count(labels: Labels) -> int:
-    return len(np.unique(labels[labels != UNCLUSTERED]))
-
-
 def _scores(found: list[Found], tokens: Tokens) -> dict[str, Measured]:
     def agreement(labels: list[Labels], some: Labels) -> float:
         values = [mutual_information(tokens.reasons[some], each[some]) for each in labels]
@@ -148,14 +99,14 @@ def _scores(found: list[Found], tokens: Tokens) -> dict[str, Measured]:
 
     own, mixed = [each.labels for each in found], [each.shuffled for each in found]
     return {
-        "clusters": exact(min(map(_count, own)), len(found)),
+        "clusters": exact(min(map(count, own)), len(found)),
         "ami": by_sequence(lambda some: agreement(own, some), tokens),
         "ami_shuffled": by_sequence(lambda some: agreement(mixed, some), tokens),
         "ami_margin": by_sequence(
             lambda some: agreement(own, some) - 2 * max(agreement(mixed, some), 0.0), tokens
         ),
         "coverage": by_sequence(
-            lambda some: np.mean([_covered(labels[some]) for labels in own]), tokens
+            lambda some: np.mean([covered(labels[some]) for labels in own]), tokens
         ),
         "stability": by_sequence(halves, tokens),
     }
@@ -164,7 +115,7 @@ def _scores(found: list[Found], tokens: Tokens) -> dict[str, Measured]:
 def _strings(found: list[Found], tokens: Tokens) -> dict[str, Measured]:
     """Of clusters of induction tokens, of all seeds together."""
     pure = [
-        [k for k in range(_count(each.labels)) if _share(each.labels == k, tokens) >= PURE]
+        [k for k in range(count(each.labels)) if _share(each.labels == k, tokens) >= PURE]
         for each in found
     ]
     number = sum(map(len, pure))
@@ -268,8 +219,8 @@ def _by_seed(found: Found, tokens: Tokens, seed: int) -> pd.DataFrame:
         "shuffled": mutual_information(tokens.reasons, found.shuffled),
         "strings": mutual_information(tokens.strings, found.labels),
         "stability": mutual_information(found.halves[0], found.halves[1]),
-        "coverage": _covered(found.labels),
-        "clusters": _count(found.labels),
+        "coverage": covered(found.labels),
+        "clusters": count(found.labels),
     }
     return pd.DataFrame(
         [{"kind": "score", "seed": seed, "name": k, "value": v} for k, v in scores.items()]
@@ -279,25 +230,16 @@ def _by_seed(found: Found, tokens: Tokens, seed: int) -> pd.DataFrame:
 def _variants(
     found: Found, response: xr.Dataset, tokens: Tokens, settings: Settings
 ) -> pd.DataFrame:
-    own, values = settings.clustering, found.vectors.values
-    labels = {"as above": found.labels}
-    for alpha in settings.variants.alphas:
-        labels[f"α = {alpha:g}"] = clusters_of(values, replace(own, alpha=alpha))
-    for neighbours in settings.variants.neighbours:
-        labels[f"k = {neighbours}"] = clusters_of(values, replace(own, neighbours=neighbours))
-    uncentred = vectors_of(response, tokens, settings, centred=False).values
-    labels["rows not centred"] = clusters_of(uncentred, own)
-    two_chain = prepared(halves_of(response, tokens, "two_chain").mean(0))
-    labels["two-chain"] = clusters_of(two_chain, own)
+    labels = otherwise(found, response, tokens, settings)
     return pd.DataFrame(
         [
             {
                 "kind": "variant",
                 "seed": response.attrs["seed"],
                 "name": name,
-                "clusters": _count(each),
+                "clusters": count(each),
                 "ami": mutual_information(tokens.reasons, each),
-                "coverage": _covered(each),
+                "coverage": covered(each),
             }
             for name, each in labels.items()
         ]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,6 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from stagewise.data.planted_modes import blocks_of
-from stagewise.engine.sampling import ALL
 from stagewise.estimators.local_clusters import Clustering, clusters, mutual_information
 from stagewise.estimators.loss_kernel import cosine_similarities
 from stagewise.estimators.mode_expansion import (
@@ -24,6 +23,7 @@ from stagewise.estimators.mode_expansion import (
 )
 from stagewise.estimators.response_matrix import reliability
 from stagewise.estimators.token_vectors import prepared
+from stagewise.findings.bilinear_responses import KINDS, Sampled, sampled, susceptibilities
 from stagewise.findings.measured import (
     Measured,
     bootstrap,
@@ -34,11 +34,10 @@ from stagewise.findings.measured import (
     rank_correlation,
 )
 from stagewise.findings.umap_places import umap_places
-from stagewise.settings import SettingsError, build
+from stagewise.settings import build
 from stagewise.testbeds import bilinear_language
 
 Array = NDArray[np.float64]
-KINDS = ("restricted", "two_chain")
 
 
 @dataclass(frozen=True)
@@ -53,21 +52,6 @@ class Settings:
     """Random ones."""
     clustering: Clustering = field(default_factory=Clustering)
     bootstrap: int = 200
-
-
-class Sampled(NamedTuple):
-    """Means of one seed for each antithetic pair of chains."""
-
-    losses: Array
-    """(pair, component, n beta, context, token) E[l_xy - L], nats"""
-    rises: Array
-    """(pair, component, n beta) E[L] - L(w*)"""
-    nbeta: Array
-    """(n beta,) two of them"""
-    restrictions: list[str]
-    """Components but ALL, which is the last."""
-    truth: Array
-    """q(y|x) (context, token)"""
 
 
 def measure(
@@ -98,7 +82,7 @@ def measure(
     """
     wanted = build(Settings, settings, "papers.spectroscopy.modes")
     draws = sorted(inputs["draws"], key=lambda each: each.attrs["seed"])
-    found = [_sampled(each, wanted.model) for each in draws]
+    found = [sampled(each, wanted.model) for each in draws]
     bases = [modes(each.truth, _flat(each.truth)) for each in found]
     pairs = len(found[0].losses)
     statistics = {"modes_error": exact(max(map(_error, found, bases)), len(found))}
@@ -121,58 +105,20 @@ def measure(
     return pd.concat(rows, ignore_index=True), statistics
 
 
-def _sampled(draws: xr.Dataset, model: dict[str, Any]) -> Sampled:
-    names = [str(name) for name in draws.component.values]
-    if names[-1] != ALL or draws.sizes["n"] != 2 or "coupled" not in draws:
-        raise SettingsError(
-            f"papers.spectroscopy.modes: needs draws of coupled chains at two n, whose last "
-            f"component is {ALL}"
-        )
-    truth = bilinear_language.truth(
-        build(bilinear_language.Model, model, "bilinear_language.model"), draws.attrs["seed"]
-    )
-    losses = (
-        draws["pairs_loss_mean"]
-        .isel(checkpoint=0)
-        .transpose("chain", "component", "n", "pairs_sample", "pairs_token")
-        .values.astype(float)
-    )
-    losses = losses.reshape(-1, 2, *losses.shape[1:]).mean(1)
-    centre = draws["pairs_loss_at_centre"].values[0].astype(float)
-    totals = (truth * losses).sum((-2, -1)) / len(truth)
-    return Sampled(
-        losses - totals[..., None, None],
-        totals - (truth * centre).sum() / len(truth),
-        draws.nbeta.values.astype(float),
-        names[:-1],
-        truth,
-    )
-
-
-def _susceptibilities(found: Sampled, kind: str, some: NDArray[Any]) -> Array:
-    """(component, context, token) from some pairs of chains."""
-    means = found.losses[some].mean(0)
-    slope: Array = (means[:-1, 1] - means[:-1, 0]) / (found.nbeta[1] - found.nbeta[0])
-    if kind == "restricted":
-        return slope
-    rises = found.rises[some].mean((0, 2))[:-1, None, None]
-    return slope + rises * (means[-1] - means[:-1]).mean(1)
-
-
 def _flat(truth: Array) -> Array:
     return np.full(len(truth), 1 / len(truth))
 
 
 def _shares(found: Sampled, basis: Modes, kind: str, some: NDArray[Any]) -> Array:
     """(component, modes)"""
-    values = _susceptibilities(found, kind, some)
+    values = susceptibilities(found, kind, some)
     return captured(coefficients(values, basis, _flat(found.truth)))
 
 
 def _random_shares(found: Sampled, kind: str, settings: Settings) -> Array:
     """(component, modes), mean over random bases"""
     random, flat = np.random.default_rng(0), _flat(found.truth)
-    values = _susceptibilities(found, kind, np.arange(len(found.losses)))
+    values = susceptibilities(found, kind, np.arange(len(found.losses)))
     tokens = found.truth.shape[1]
     shares = [
         captured(coefficients(values, random_modes(tokens, flat, random), flat))
@@ -200,7 +146,7 @@ def _least(
 def _error(found: Sampled, basis: Modes) -> float:
     errors = []
     for kind in KINDS:
-        values = _susceptibilities(found, kind, np.arange(len(found.losses)))
+        values = susceptibilities(found, kind, np.arange(len(found.losses)))
         again = expansion(coefficients(values, basis, _flat(found.truth)), basis)
         errors.append(np.abs(again - values).max() / np.abs(values).max())
     return float(max(errors))
@@ -209,7 +155,7 @@ def _error(found: Sampled, basis: Modes) -> float:
 def _vectors(found: Sampled, some: NDArray[Any]) -> Array:
     """(context, token, component) restricted susceptibilities in units of each column's size, which
     is not known but for a factor."""
-    values = _susceptibilities(found, "restricted", some)
+    values = susceptibilities(found, "restricted", some)
     sizes = np.sqrt((values**2).mean((1, 2), keepdims=True))
     return np.asarray((values / sizes).transpose(1, 2, 0))
 
