@@ -34,7 +34,7 @@ class Clustering:
     slack: float = 0.05
     """Of the prefixes whose conductance is within this share of the least, the smallest is cut."""
     main_body: float = 0.99
-    """Conductance above which a set is no cluster."""
+    """Conductance above which a set is no cluster: our reading of the paper's threshold."""
     overlap: float = 0.5
     """Jaccard index with an earlier cluster from which a set is no new one."""
     round: int = 16
