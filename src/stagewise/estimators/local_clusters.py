@@ -25,7 +25,7 @@ class Clustering:
 
     neighbours: int = 15
     """k: points are joined where one is among the k nearest of the other."""
-    alpha: float = 0.01
+    alpha: float = 0.05
     """Probability of a jump back to the seed, of the lazy walk."""
     tolerance: float = 1e-7
     """Largest residual of a point, over its degree."""
