@@ -145,3 +145,14 @@ def test_sinusoids_have_unit_size() -> None:
     torch.testing.assert_close(found["positions"].square().mean(), torch.tensor(1.0))
     assert not found["layer1.out"].any()
     assert found["layer0.out"].any()
+
+
+def test_the_last_stream_is_what_is_read() -> None:
+    w, x = weights(), tokens()
+    before, _, last = attention_only.streams(w, x)
+    torch.testing.assert_close(before, w["embed"][x])
+    normed = torch.nn.functional.layer_norm(last, (8,), w["norm.scale"], w["norm.shift"])
+    torch.testing.assert_close(normed @ w["unembed"], attention_only.logits(w, x))
+    dead = w | {"layer1.out": torch.zeros_like(w["layer1.out"])}
+    _, middle, same = attention_only.streams(dead, x)
+    torch.testing.assert_close(middle, same)

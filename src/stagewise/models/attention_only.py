@@ -118,6 +118,14 @@ def logits(
     return _read(weights, stream)
 
 
+def streams(weights: Mapping[str, Tensor], tokens: Tensor) -> list[Tensor]:
+    """The stream (sample, place, width) before the first layer and after each."""
+    found = [weights["embed"][tokens]]
+    for layer, mixed in enumerate(forward(weights, tokens).mixed):
+        found.append(found[-1] + _joined(mixed, weights[f"layer{layer}.out"]))
+    return found
+
+
 def next_token_losses(weights: Mapping[str, Tensor], tokens: Tensor) -> Tensor:
     """Cross-entropy of every next token (sample, place - 1), in nats."""
     return cross_entropies(logits(weights, tokens[:, :-1]), tokens[:, 1:])

@@ -13,6 +13,7 @@ from stagewise.findings.measured import (
     Measured,
     bootstrap,
     exact,
+    jackknife,
     mean_of,
     rank_correlation,
     share_of,
@@ -95,3 +96,12 @@ def test_saved_and_loaded(tmp_path: Path) -> None:
 def test_half_an_interval_is_refused() -> None:
     with pytest.raises(ValueError, match="both or neither"):
         Measured(1.0, low=0.5)
+
+
+def test_the_jackknife_of_a_mean_is_its_student_interval() -> None:
+    values = np.random.default_rng(0).standard_normal(30)
+    found = jackknife(lambda some: float(values[some].mean()), 30)
+    expected = mean_of(values)
+    assert found.value == pytest.approx(expected.value)
+    assert found.low == pytest.approx(expected.low)
+    assert found.high == pytest.approx(expected.high)
