@@ -2,6 +2,7 @@
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.spatial.distance import cdist
 from sklearn.neighbors import NearestNeighbors
 
 Array = NDArray[np.float64]
@@ -14,10 +15,18 @@ def nearest(places: ArrayLike, count: int) -> NDArray[np.int64]:
     return np.asarray(model.kneighbors(return_distance=False))
 
 
-def purity(neighbours: ArrayLike, chosen: ArrayLike) -> Array:
-    """Share of each chosen token's neighbours that are chosen, too, one value a chosen token."""
-    member = np.asarray(chosen, dtype=bool)
-    return np.asarray(member[np.asarray(neighbours)][member].mean(1))
+def purity(places: ArrayLike, chosen: ArrayLike, sequences: ArrayLike, count: int) -> float:
+    """How much more of the chosen tokens' neighbours are chosen than of all tokens.
+
+    Share of the `count` nearest tokens of other sequences that are chosen, mean over chosen tokens,
+    over the share of all tokens that are: 1 where the chosen lie anywhere.
+    """
+    found, member = np.asarray(places, dtype=np.float64), np.asarray(chosen, dtype=bool)
+    sequence = np.asarray(sequences)
+    away = cdist(found[member], found)
+    away[sequence[member][:, None] == sequence] = np.inf
+    around = np.argpartition(away, count, axis=1)[:, :count]
+    return float(member[around].mean() / member.mean())
 
 
 def overlap(one: ArrayLike, two: ArrayLike) -> float:

@@ -14,11 +14,20 @@ def test_neighbours_on_a_line() -> None:
 
 
 def test_clusters_are_pure_and_noise_has_the_base_rate() -> None:
-    chosen = RANDOM.random(1000) < 0.1
+    chosen, apart = RANDOM.random(1000) < 0.1, np.arange(1000)
     noise = RANDOM.standard_normal((1000, 3))
-    assert purity(nearest(noise, 15), chosen).mean() == pytest.approx(0.1, abs=0.03)
-    apart = noise + 100 * chosen[:, None]
-    assert purity(nearest(apart, 15), chosen).mean() == 1
+    assert purity(noise, chosen, apart, 15) == pytest.approx(1, abs=0.3)
+    cluster = noise + 100 * chosen[:, None]
+    assert purity(cluster, chosen, apart, 15) == pytest.approx(1 / chosen.mean())
+
+
+def test_neighbours_in_the_text_do_not_count() -> None:
+    """Sequences that each have a place of their own, far from the others, and chosen tokens."""
+    sequences = np.arange(1000) // 20
+    chosen = sequences % 10 == 0
+    places = 10 * RANDOM.standard_normal((50, 3))[sequences] + RANDOM.standard_normal((1000, 3))
+    assert purity(places, chosen, np.arange(1000), 15) > 5
+    assert purity(places, chosen, sequences, 15) < 3
 
 
 def test_pictures_overlap_as_far_as_they_agree() -> None:
