@@ -51,7 +51,7 @@ def logistic_scores(features: ArrayLike, chosen: ArrayLike, sequences: ArrayLike
     scores = np.empty(len(found))
     for train, test in _folds(member, sequences):
         scale = StandardScaler().fit(found[train])
-        model = LogisticRegression(class_weight="balanced", max_iter=500)
+        model = LogisticRegression(class_weight="balanced", solver="newton-cholesky")
         model.fit(scale.transform(found[train]), member[train])
         scores[test] = model.decision_function(scale.transform(found[test]))
     return scores

@@ -10,19 +10,19 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from stagewise.estimators.resampled_sequences import ranking
+from stagewise.estimators.response_matrix import principal_components
 from stagewise.estimators.separability import balanced_accuracy, equal_parts
 from stagewise.findings.measured import Measured, doubtful, exact, mean_of
 from stagewise.findings.token_patterns import (
     MATRICES,
     NAMES,
     Tokens,
-    axes,
+    agreement,
     flat,
     guessed,
     heads,
     interval,
     matrices,
-    reliability,
     tokens_of,
     unreliable,
 )
@@ -38,6 +38,7 @@ RIVALS = ("loss", "fragility")
 class Settings:
     """How uncertainty is found."""
 
+    model: dict[str, Any]
     permutations: int
     bootstrap: int
 
@@ -71,7 +72,7 @@ def measure(
     """
     wanted = build(Settings, settings, "papers.embryology.body")
     ends = [one.isel(checkpoint=-1) for one in inputs["end"]]
-    tokens = tokens_of(ends[0])
+    tokens = tokens_of(ends[0], wanted.model)
     places = equal_parts(tokens.pattern, seed=0)
     rows: list[pd.DataFrame] = []
     numbers: list[dict[str, float]] = []
@@ -99,7 +100,7 @@ def measure(
     for name in MATRICES[1:]:
         found[f"body_above_chance_{name}"] = doubtful(found[f"body_above_chance_{name}"], doubt)
     found["body_reliability"] = exact(
-        min(float(np.median(reliability(end))) for end in ends), len(ends)
+        min(float(np.median(agreement(end))) for end in ends), len(ends)
     )
     return pd.concat(rows, ignore_index=True), found
 
@@ -140,9 +141,11 @@ def _compared(accuracies: Mapping[str, float]) -> dict[str, float]:
 def _first_axis(end: xr.Dataset, tokens: Tokens) -> tuple[dict[str, float], pd.DataFrame]:
     """What the first axis of the centred two-chain matrix is, with the spectra of all matrices."""
     columns = flat(end["two_chain"].sel(component=heads(end))).T
-    shares, scores, loadings = axes(columns - columns.mean(0))
+    shares, scores, loadings = principal_components(columns - columns.mean(0))
     agrees = float((loadings[:, 0] > 0).mean())
-    spectra = {"centred": shares} | {name: axes(x)[0] for name, x in matrices(end).items()}
+    spectra = {"centred": shares} | {
+        name: principal_components(x)[0] for name, x in matrices(end).items()
+    }
     rows = [
         pd.DataFrame(
             {"kind": "axis", "name": name, "number": range(1, len(part) + 1), "value": part}
@@ -155,7 +158,7 @@ def _first_axis(end: xr.Dataset, tokens: Tokens) -> tuple[dict[str, float], pd.D
                 "kind": "head",
                 "name": heads(end),
                 "loading": loadings[:, 0],
-                "reliability": reliability(end),
+                "reliability": agreement(end),
             }
         )
     )
@@ -173,7 +176,7 @@ def _cloud(end: xr.Dataset, tokens: Tokens) -> pd.DataFrame:
     found = matrices(end)
     parts = []
     for name in ("two_chain", "restricted"):
-        _, scores, _ = axes(found[name])
+        _, scores, _ = principal_components(found[name])
         parts.append(
             pd.DataFrame(
                 {

@@ -1,6 +1,6 @@
-"""Claims C3 and C4: the cloud of susceptibilities over training, as induction forms."""
+"""Claim C3: the cloud of susceptibilities thickens as induction forms."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,26 +10,25 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from stagewise.estimators.resampled_sequences import ranking, separation
-from stagewise.estimators.separability import balanced_accuracy, equal_parts, logistic_scores
+from stagewise.estimators.response_matrix import principal_components
+from stagewise.estimators.separability import balanced_accuracy, equal_parts
 from stagewise.findings.measured import (
     Measured,
     doubtful,
     mean_of,
     rank_correlation,
-    share_of,
 )
 from stagewise.findings.stagewise_bif_clock import onset
 from stagewise.findings.token_patterns import (
     MATRICES,
     NAMES,
     Tokens,
-    axes,
+    agreement,
     flat,
     guessed,
     heads,
     interval,
     matrices,
-    reliability,
     tokens_of,
     unreliable,
 )
@@ -37,27 +36,26 @@ from stagewise.settings import build
 
 Array = NDArray[np.float64]
 
-SECOND = {"two_chain": (1, 2), "restricted": (1, 2), "residual": (0, 1)}
+CANDIDATES = {"two_chain": (1, 2), "restricted": (0, 1, 2), "residual": (0, 1, 2)}
 """Axes, from 0, of which the one that tells induction tokens best is the dorsal-ventral one: the
-second or third; of the matrix without fragility, which was the first, the next two."""
+second or third; without the term of rank one, which makes the first, any of three."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """When induction begins, when a pattern can be told, and how uncertainty is found."""
+    """When induction begins, and how uncertainty is found."""
 
+    model: dict[str, Any]
     gap: float
     """Share of the final induction gap (loss on blocks' first copies less that on the later ones)
     that the first checkpoint of induction exceeds."""
-    told: float
-    """Area under the curve from which on a pattern counts as told from all others."""
     bootstrap: int
 
 
 def measure(
     inputs: Mapping[str, list[Any]], settings: Mapping[str, Any]
 ) -> tuple[pd.DataFrame, dict[str, Measured]]:
-    """When the cloud thickens and patterns can be told.
+    """How far induction tokens lie apart along training.
 
     inputs   susceptibilities `along` training, of each followed seed, and its `behaviour`; those of
              every seed at its `end`
@@ -66,25 +64,21 @@ def measure(
              under the curve; thickness2 and thickness3, deviations of the second and third scores
              over that of the first; accuracy of all patterns; reliability of the columns; negative,
              the share of heads along whose chains the loss falls; hits and loss, the mean
-             probability and loss of induction tokens), of kind pattern (by seed, step, matrix and
-             pattern: ranking of a logistic fit), of kind head (by seed, step, head and pattern:
-             mean of the restricted column of deviation one) and of kind behaviour (the induction
-             gap at all checkpoints, and onset). Statistics, of the restricted matrix or as
-             `_two_chain` and `_residual`:
+             probability and loss of induction tokens), of kind head (by seed, step, head and
+             pattern: mean of the restricted column of deviation one) and of kind behaviour (the
+             induction gap at all checkpoints, and onset). Statistics, of the restricted matrix or
+             as `_two_chain` and `_residual`:
                development_separation   |D| at the end, mean over seeds
                development_before       |D| at the last checkpoint before onset over the last |D|
                development_time         checkpoints from the largest increase of |D| to the steepest
                                         fall of the loss of induction tokens, without sign
                development_order        Spearman's correlation of |D| and their probability
-               development_bigram_first log2 of the step at which bigrams are told over that of
-                                        induction tokens (one added to both)
-               development_seeds        share of the seeds followed with that below 0
-             All but the first and the last are of the first seed followed, with intervals over
-             sequences, axes held.
+             All but the first are of the first seed followed, with intervals over sequences, axes
+             held.
     """
     wanted = build(Settings, settings, "papers.embryology.development")
     ends = [one.isel(checkpoint=-1) for one in inputs["end"]]
-    tokens = tokens_of(ends[0])
+    tokens = tokens_of(ends[0], wanted.model)
     weights = tokens.weights(repeats=wanted.bootstrap, seed=0)
     weights = np.concatenate([np.ones((1, weights.shape[1])), weights])
     tables, paths = [], []
@@ -102,7 +96,6 @@ def measure(
         numbers = {
             "separation": mean_of(apart),
             **_circuit(paths[0], name, len(tokens.source)),
-            **_order(paths, name, wanted.told, len(tokens.source)),
         }
         suffix = "" if name == "restricted" else f"_{name}"
         found |= {
@@ -126,17 +119,15 @@ class Path:
     """(checkpoint, repeat) their mean probability"""
     separation: dict[str, Array]
     """matrix -> |D| of induction tokens, (checkpoint, repeat)"""
-    told: dict[str, Array]
-    """matrix -> area under the curve of every pattern, (checkpoint, pattern, repeat)"""
 
 
 def _dorsal(columns: Array, tokens: Tokens, name: str) -> tuple[int, float, Array]:
     """Of a matrix (token, head): number of the dorsal-ventral axis, D of induction tokens along it
     and the scores."""
-    _, scores, _ = axes(columns)
+    _, scores, _ = principal_components(columns)
     induction = tokens.of("induction")
-    areas = [abs(float(ranking(scores[:, axis], induction)[0]) - 0.5) for axis in SECOND[name]]
-    axis = SECOND[name][int(np.argmax(areas))]
+    areas = [abs(float(ranking(scores[:, axis], induction)[0]) - 0.5) for axis in CANDIDATES[name]]
+    axis = CANDIDATES[name][int(np.argmax(areas))]
     return axis, float(separation(scores[:, axis], induction)[0]), scores[:, axis]
 
 
@@ -149,26 +140,24 @@ def _followed(
     rows: list[dict[str, Any]] = []
     loss, hits = [], []
     apart: dict[str, list[Array]] = {name: [] for name in MATRICES}
-    told: dict[str, list[Array]] = {name: [] for name in MATRICES}
     for place, step in enumerate(along["step"].values):
         one = along.isel(checkpoint=place)
         losses = flat(one["loss_at_centre"])
         counts = weights[:, induction].sum(1)
         loss.append(weights[:, induction] @ losses[induction] / counts)
         hits.append(weights[:, induction] @ np.exp(-losses[induction]) / counts)
-        agree = float(np.median(reliability(one)))
+        agree = float(np.median(agreement(one)))
         falls = float((one["rise"].sel(component=heads(one)) < 0).mean())
         for name, columns in matrices(one).items():
             axis, _, scores = _dorsal(columns, tokens, name)
             apart[name].append(np.abs(separation(scores, induction, weights)))
-            told[name].append(_told(columns, tokens, weights))
-            shares = axes(columns)[0]
+            shares = principal_components(columns)[0]
             accuracy = balanced_accuracy(tokens.pattern[places], guessed(columns, tokens, places))
             low, high = np.quantile(apart[name][-1], [0.05, 0.95])
-            common = {"step": int(step), "matrix": name}
             rows.append(
-                common
-                | {
+                {
+                    "step": int(step),
+                    "matrix": name,
                     "kind": "axis",
                     "axis": axis + 1,
                     "separation": apart[name][-1][0],
@@ -184,10 +173,6 @@ def _followed(
                     "loss": loss[-1][0],
                 }
             )
-            rows += [
-                common | {"kind": "pattern", "pattern": pattern, "ranking": values[0]}
-                for pattern, values in zip(NAMES, told[name][-1], strict=True)
-            ]
         rows += _means(one, tokens, int(step))
     path = Path(
         along["step"].values,
@@ -195,21 +180,8 @@ def _followed(
         np.array(loss),
         np.array(hits),
         {name: np.array(values) for name, values in apart.items()},
-        {name: np.array(values) for name, values in told.items()},
     )
     return path, pd.DataFrame(rows)
-
-
-def _told(columns: Array, tokens: Tokens, weights: Array) -> Array:
-    """(pattern, repeat) area under the curve of a logistic fit to other sequences."""
-    return np.array(
-        [
-            ranking(
-                logistic_scores(columns, tokens.of(name), tokens.sequence), tokens.of(name), weights
-            )
-            for name in NAMES
-        ]
-    )
 
 
 def _means(one: xr.Dataset, tokens: Tokens, step: int) -> list[dict[str, Any]]:
@@ -240,23 +212,3 @@ def _circuit(path: Path, name: str, n: int) -> dict[str, Measured]:
     )
     values = {"before": before / apart[-1], "time": np.abs(largest - steepest), "order": order}
     return {key: interval(value[0], value[1:], n) for key, value in values.items()}
-
-
-def _order(paths: Sequence[Path], name: str, level: float, n: int) -> dict[str, Measured]:
-    """Whether bigrams are told before induction tokens."""
-    ratios = [
-        np.log2(
-            (_first(path, name, "bigram", level) + 1) / (_first(path, name, "induction", level) + 1)
-        )
-        for path in paths
-    ]
-    return {
-        "bigram_first": interval(ratios[0][0], ratios[0][1:], n),
-        "seeds": share_of(sum(ratio[0] < 0 for ratio in ratios), len(ratios)),
-    }
-
-
-def _first(path: Path, name: str, pattern: str, level: float) -> Array:
-    """(repeat,) first step at which a pattern is told; not a number where there is none."""
-    reached = path.told[name][:, NAMES.index(pattern)] >= level
-    return np.where(reached.any(0), path.steps[reached.argmax(0)], np.nan)

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from stagewise.estimators.counted_runs import direction, foretold, share_within
 from stagewise.estimators.neighbourhoods import purity
+from stagewise.estimators.response_matrix import principal_components
 from stagewise.findings.measured import Measured, doubtful, mean_of, rank_correlation
 from stagewise.findings.token_patterns import (
     MATRICES,
     Tokens,
-    axes,
     flat,
     interval,
     matrices,
@@ -37,6 +37,7 @@ BODY = (0, 1, 2)
 class Settings:
     """What belongs to the fin, and how uncertainty is found."""
 
+    model: dict[str, Any]
     run: int
     """Spacing tokens before a spacing token of the fin, at least."""
     bootstrap: int
@@ -69,7 +70,7 @@ def measure(
     ends = [one.isel(checkpoint=-1) for one in inputs["end"]]
     along = inputs["along"][0]
     path = [along.isel(checkpoint=place) for place in range(along.sizes["checkpoint"])]
-    tokens = tokens_of(ends[0])
+    tokens = tokens_of(ends[0], wanted.model)
     doubt = next(filter(None, map(unreliable, ends)), "")
     alone = [
         {rival: _correlation(flat(end[of])[:, None], tokens) for rival, of in RIVALS}
@@ -122,7 +123,7 @@ def _fin(columns: Array, tokens: Tokens, least: int) -> dict[str, float]:
     """The numbers of one matrix (token, head)."""
     spacing = tokens.of("spacing")
     member = spacing & (tokens.run >= least)
-    _, scores, _ = axes(columns)
+    _, scores, _ = principal_components(columns)
     functional = direction(columns[spacing], tokens.run[spacing])
     return {
         "correlation": _correlation(columns, tokens),

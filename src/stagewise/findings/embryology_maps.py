@@ -28,6 +28,7 @@ CLOUDS = ("two_chain", "restricted")
 class Settings:
     """Which tokens and checkpoints are shown, and how."""
 
+    model: dict[str, Any]
     tokens: int
     steps: list[int]
     """Checkpoints whose map is shown before the last one; the nearest sampled are taken."""
@@ -52,7 +53,7 @@ def measure(
     """
     wanted = build(Settings, settings, "papers.embryology.maps")
     along, end = inputs["along"][0], inputs["end"][0].isel(checkpoint=-1)
-    tokens = tokens_of(end)
+    tokens = tokens_of(end, wanted.model)
     random = np.random.default_rng(0)
     count = min(wanted.tokens, len(tokens.pattern))
     places = np.sort(random.choice(len(tokens.pattern), count, replace=False))

@@ -34,6 +34,7 @@ Array = NDArray[np.float64]
 class Settings:
     """How many tokens are compared, and how uncertainty is found."""
 
+    model: dict[str, Any]
     tokens: int
     permutations: int
     bootstrap: int
@@ -48,17 +49,17 @@ def measure(
     returns  one row per matrix and pair of seeds (first, second): similarity (Spearman's
              correlation of distances between tokens), cka, null and null_within (the 99th
              percentile of the similarity with tokens in random order, and in random order within
-             their pattern), ceiling (of the halves of the chains of one seed, least of the two).
+             their pattern), halves (of the halves of the chains of one seed, least of the two).
              Statistics, of the two-chain matrix or as `_restricted` and `_residual`, least over
              pairs, with intervals over sequences:
                seeds_similarity, seeds_cka
                seeds_above_null      similarity less null
                seeds_above_patterns  similarity less null_within
-               seeds_ceiling         least over seeds
+               seeds_halves          least over seeds
     """
     wanted = build(Settings, settings, "papers.embryology.seeds")
     ends = [one.isel(checkpoint=-1) for one in inputs["end"]]
-    tokens = tokens_of(ends[0])
+    tokens = tokens_of(ends[0], wanted.model)
     random = np.random.default_rng(0)
     count = min(wanted.tokens, len(tokens.pattern))
     places = np.sort(random.choice(len(tokens.pattern), count, replace=False))
@@ -68,19 +69,19 @@ def measure(
     for name in MATRICES:
         clouds = [matrices(end)[name][places] for end in ends]
         table, numbers = _pairs(clouds, tokens, places, wanted)
-        ceilings = [_ceiling(end, name, places) for end in ends]
+        ceilings = [_halves(end, name, places) for end in ends]
         number_of = {end.attrs["seed"]: value for end, value in zip(ends, ceilings, strict=True)}
         table = table.assign(
             first=[ends[a].attrs["seed"] for a in table["first"]],
             second=[ends[b].attrs["seed"] for b in table["second"]],
             matrix=name,
         )
-        table["ceiling"] = [
+        table["halves"] = [
             min(number_of[a], number_of[b])
             for a, b in zip(table["first"], table["second"], strict=True)
         ]
         tables.append(table)
-        numbers["ceiling"] = exact(min(ceilings), len(ends))
+        numbers["halves"] = exact(min(ceilings), len(ends))
         suffix = "" if name == "two_chain" else f"_{name}"
         found |= {
             f"seeds_{key}{suffix}": doubtful(number, "" if name == "two_chain" else doubt)
@@ -123,7 +124,7 @@ def _pairs(
     }
 
 
-def _ceiling(end: xr.Dataset, name: str, places: NDArray[np.int64]) -> float:
+def _halves(end: xr.Dataset, name: str, places: NDArray[np.int64]) -> float:
     """Similarity of the two halves of the chains of one seed."""
     halves = [matrices(end.isel(half=[half]))[name][places] for half in (0, 1)]
     return float(similarity(*map(distance_ranks, halves))[0])

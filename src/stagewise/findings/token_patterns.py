@@ -1,8 +1,9 @@
 """Tokens of the synthetic language by pattern, and matrices of their susceptibilities."""
 
-import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -11,10 +12,16 @@ from numpy.typing import ArrayLike, NDArray
 from stagewise.data.synthetic_language import CLASSES
 from stagewise.estimators.counted_runs import run_lengths
 from stagewise.estimators.resampled_sequences import sequence_weights
+from stagewise.estimators.response_matrix import (
+    factor_to_reach,
+    reliability,
+    standardised,
+    without,
+)
 from stagewise.estimators.separability import neighbour_labels
 from stagewise.findings.measured import Measured
 from stagewise.settings import SettingsError
-from stagewise.testbeds.synthetic_language import probes
+from stagewise.testbeds.synthetic_language import mixed
 
 Array = NDArray[np.float64]
 
@@ -60,12 +67,13 @@ class Tokens:
         return np.asarray(drawn[:, self.sequence])
 
 
-def tokens_of(found: xr.Dataset) -> Tokens:
-    """The tokens that a file of susceptibilities is of; SettingsError if they are others."""
-    text = probes(json.loads(found.attrs["provenance"])["settings"]["model"])
+def tokens_of(found: xr.Dataset, model: Mapping[str, Any]) -> Tokens:
+    """The tokens of the observable `mixed` of a model, which a file of susceptibilities is of;
+    SettingsError if it is of others."""
+    text = mixed(dict(model))
     shape = (found.sizes["sample"], found.sizes["token"])
     if text.classes.shape != shape:
-        raise SettingsError(f"probes: {shape} tokens, expected {text.classes.shape}")
+        raise SettingsError(f"mixed: {shape} tokens, expected {text.classes.shape}")
     number = {name: place for place, names in enumerate(PATTERNS.values()) for name in names}
     pattern = np.array([number[name] for name in CLASSES])[text.classes]
     return Tokens(
@@ -94,37 +102,14 @@ def matrices(found: xr.Dataset) -> dict[str, Array]:
     columns = {
         name: flat(found[name].sel(component=chosen)).T for name in ("two_chain", "restricted")
     }
-    columns["residual"] = unexplained(columns["two_chain"], flat(found["fragility"]))
-    return {name: standard(columns[name]) for name in MATRICES}
-
-
-def axes(columns: Array) -> tuple[Array, Array, Array]:
-    """Shares of variance (axis,), scores (token, axis) and loadings (head, axis) of centred columns
-    (token, head); of each axis the loading largest in size is positive."""
-    left, values, right = np.linalg.svd(columns, full_matrices=False)
-    signs = np.sign(right[np.arange(len(right)), np.abs(right).argmax(1)])
-    signs = np.where(signs == 0, 1, signs)
-    return values**2 / (values**2).sum(), left * values * signs, right.T * signs
+    columns["residual"] = without(columns["two_chain"], flat(found["fragility"]))
+    return {name: standardised(columns[name]) for name in MATRICES}
 
 
 def guessed(features: Array, tokens: Tokens, places: NDArray[np.int64]) -> NDArray[np.int64]:
     """The pattern that neighbours in other sequences give to each of the tokens at `places`, from
     features (token, feature) of all tokens."""
     return neighbour_labels(features[places], tokens.pattern[places], tokens.sequence[places])
-
-
-def standard(columns: ArrayLike) -> Array:
-    """Columns (token, head) with mean 0 and deviation 1; 0 where a column does not vary."""
-    found = np.asarray(columns, dtype=np.float64)
-    found = found - found.mean(0)
-    scale = found.std(0)
-    return np.divide(found, scale, out=np.zeros_like(found), where=scale > 0)
-
-
-def unexplained(columns: Array, explanation: Array) -> Array:
-    """Columns (token, head) less their least-squares fit on one variable (token,)."""
-    apart, variable = columns - columns.mean(0), explanation - explanation.mean()
-    return np.asarray(apart - np.outer(variable, variable @ apart / (variable @ variable)))
 
 
 def interval(value: float, resampled: ArrayLike, n: int, *, level: float = 0.9) -> Measured:
@@ -134,27 +119,18 @@ def interval(value: float, resampled: ArrayLike, n: int, *, level: float = 0.9) 
     return Measured(float(value), float(low), float(high), n=n)
 
 
-def reliability(found: xr.Dataset) -> Array:
-    """Correlation over tokens of the two halves of the chains, of each head's restricted column at
-    the one checkpoint of `found`."""
-    halves = found["restricted"].sel(component=heads(found))
-    flatly = halves.stack(each=("sample", "token")).transpose("component", "half", "each").values
-    return np.array([np.corrcoef(one)[0, 1] for one in np.asarray(flatly, dtype=np.float64)])
+def agreement(found: xr.Dataset) -> Array:
+    """Reliability of each head's restricted column at the one checkpoint of `found`, (head,)."""
+    halves = [flat(found["restricted"].sel(component=heads(found)).isel(half=[k])) for k in (0, 1)]
+    return np.asarray(reliability(halves[0].T, halves[1].T), dtype=np.float64)
 
 
 def unreliable(found: xr.Dataset, *, least: float = 0.5) -> str:
-    """A doubt where the median `reliability` of the heads is below `least`, else empty.
-
-    It says how many times the draws would bring the median there, r to s of the formula of Spearman
-    and Brown: s (1 - r) / (r (1 - s)).
-    """
-    median = float(np.median(reliability(found)))
+    """A doubt where the median `agreement` of the heads is below `least`, else empty."""
+    median = float(np.median(agreement(found)))
     if median >= least:
         return ""
-    if median <= 0:
-        return f"halves of the draws do not agree (median correlation {median:.2f})"
-    more = least * (1 - median) / (median * (1 - least))
     return (
-        f"halves of the draws correlate by {median:.2f}, below {least}: about {more:.1f} times as "
-        f"many draws would decide"
+        f"halves of the draws correlate by {median:.2f} (median over heads), below {least}: about "
+        f"{factor_to_reach(median, least):.1f} times as many draws would decide"
     )

@@ -22,6 +22,7 @@ PARTS["embryology"] = {
             :1
         ],
     },
+    "order": {"along": EMBRYOS["along"]},
     "fin": EMBRYOS,
     "seeds": {"end": EMBRYOS["end"]},
     "maps": EMBRYOS,
