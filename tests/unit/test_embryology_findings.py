@@ -6,7 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from matplotlib.figure import Figure
 
+from stagewise.figures import embryology
+from stagewise.figures.style import styled
 from stagewise.findings import (
     embryology_body,
     embryology_development,
@@ -84,6 +87,13 @@ def behaviour() -> pd.DataFrame:
 ENDS = [body(seed, STEPS[-1:]) for seed in range(3)]
 ALONG = body(0, STEPS)
 NOISY = [body(seed, STEPS[-1:], noise=30) for seed in range(3)]
+
+
+def drawn(tables: dict[str, pd.DataFrame]) -> Figure:
+    with styled():
+        figure = embryology.draw(tables)
+        figure.canvas.draw()
+    return figure
 
 
 def developed(
@@ -177,11 +187,36 @@ def test_seeds_are_alike_beyond_patterns_where_tokens_are(coupling: float, alike
     assert table["halves"].between(0.5, 1).all()
 
 
+def planar(places: int, along: xr.Dataset) -> tuple[pd.DataFrame, dict[str, Any]]:
+    settings = {"model": MODEL, "tokens": places, "steps": [0, 190], "neighbours": [10, 20]}
+    return embryology_maps.measure({"end": ENDS, "along": [along]}, settings)
+
+
 def test_maps_keep_neighbours_and_shuffled_columns_do_not() -> None:
-    settings = {"model": MODEL, "tokens": 150, "steps": [0, 190], "neighbours": [10, 20]}
-    table, found = embryology_maps.measure({"end": ENDS, "along": [ALONG]}, settings)
+    table, found = planar(150, ALONG)
     shown = table[table["kind"] == "token"]
     assert sorted(shown.loc[shown["map"] == "two_chain", "step"].unique()) == [0, 200, 1000]
     assert (shown.groupby(["map", "step"]).size() == 150).all()
     assert found["maps_overlap"].value > found["maps_overlap_shuffled"].value > 0.1
     assert found["maps_trust"].value > 0.8
+
+
+def test_the_page_has_a_panel_for_everything() -> None:
+    along, few = ALONG.isel(checkpoint=[0, 3]), {"model": MODEL, "bootstrap": 4}
+    ends = {"end": ENDS, "along": [along]}
+    tables = {
+        "body": embryology_body.measure(
+            {"end": ENDS, "start": [along], "untempered": [along]}, few | {"permutations": 1}
+        ),
+        "development": embryology_development.measure(
+            ends | {"behaviour": [behaviour()]}, few | {"gap": 0.1}
+        ),
+        "order": embryology_order.measure({"along": [along]}, few | {"told": 0.65}),
+        "fin": embryology_fin.measure(ends, few | {"run": 4}),
+        "seeds": embryology_seeds.measure({"end": ENDS}, few | {"tokens": 60, "permutations": 2}),
+        "maps": planar(60, along),
+    }
+    figure = drawn({name: table for name, (table, _) in tables.items()})
+    assert [axis.get_title(loc="left") for axis in figure.axes].count("") == 2
+    for axis in figure.axes:
+        assert axis.has_data() or not axis.axison
