@@ -217,6 +217,6 @@ def test_the_page_has_a_panel_for_everything() -> None:
         "maps": planar(60, along),
     }
     figure = drawn({name: table for name, (table, _) in tables.items()})
-    assert [axis.get_title(loc="left") for axis in figure.axes].count("") == 2
-    for axis in figure.axes:
-        assert axis.has_data() or not axis.axison
+    titled = [axis for axis in figure.axes if axis.get_title(loc="left")]
+    assert len(titled) == 12  # all panels but those of two checkpoints more
+    assert all(axis.has_data() for axis in titled)
