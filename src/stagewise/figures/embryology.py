@@ -57,7 +57,7 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
     draw_counting(axes[11], tables["fin"])
     draw_count(axes[12], tables["fin"])
     draw_seeds(axes[13], tables["seeds"])
-    letter(axes)
+    letter([axis for axis in axes if axis.axison])
     return figure
 
 
