@@ -15,12 +15,13 @@ MATRICES = {
 """Name and colour."""
 ACCURACIES = {
     "two_chain": ("two-chain", COLOURS[0]),
-    "restricted": ("restricted", COLOURS[0]),
-    "residual": ("less fragility", COLOURS[0]),
-    "fragility": ("fragility alone", CONTROL),
+    "residual": ("less fragility", COLOURS[2]),
+    "restricted": ("restricted", COLOURS[1]),
     "loss": ("loss alone", CONTROL),
-    "untempered": ("nβ ≈ 0", CONTROL),
-    "start": ("untrained", CONTROL),
+    "fragility": ("fragility alone", CONTROL),
+    "untempered_restricted": ("nβ ≈ 0, restricted", CONTROL),
+    "start": ("untrained, two-chain", CONTROL),
+    "start_restricted": ("untrained, restricted", CONTROL),
     "permuted": ("permuted", CONTROL),
 }
 

@@ -32,6 +32,9 @@ Array = NDArray[np.float64]
 
 RIVALS = ("loss", "fragility")
 """Single numbers of a token that might do as well."""
+SUFFIX = {"two_chain": "", "restricted": "_restricted", "residual": "_residual"}
+CIRCUIT = ("_restricted", "_residual")
+"""Ends of the statistics that are in doubt where restricted columns are not reliable."""
 
 
 @dataclass(frozen=True)
@@ -51,17 +54,18 @@ def measure(
     inputs   susceptibilities of every seed at its `end`; of the first seed at a `start`, untrained,
              and, without the loss, `untempered`
     returns  rows of kind token (of the first seed: its pattern, places along the first two axes of
-             the two-chain matrix, and fragility), of kind accuracy (by name and seed), of kind
-             axis (by seed, matrix and number of the axis: share of variance) and of kind head (by
-             seed: loading on the first axis, reliability). Statistics, of the two-chain matrix
-             with columns of deviation one unless named, means over seeds:
+             the two-chain or restricted matrix, and fragility), of kind accuracy (by name and
+             seed; `start` and `untempered` of the first), of kind axis (by seed, matrix and number of the
+             axis: share of variance) and of kind head (by seed: loading on the first axis,
+             reliability). Statistics, of the two-chain matrix with columns of deviation one or as
+             `_restricted` and `_residual`, means over seeds:
                body_above_chance     accuracy of patterns among as many tokens of each, from 15
                                      neighbours in other sequences, less chance
-               body_above_chance_restricted, _residual   of the other matrices
                body_above_loss, body_above_fragility     less that from a token's loss or fragility
-               body_permuted         less chance, of patterns in random order
                body_gain             less that of the untrained network, first seed, over sequences
                body_above_untempered less that without the loss, first seed, over sequences
+             and of the two-chain matrix:
+               body_permuted         accuracy less chance of patterns in random order
                body_same_sign        share of heads whose loading on the first axis has the sign of
                                      most
                body_share            share of the first axis of the variance of centred columns
@@ -89,16 +93,16 @@ def measure(
     found = {f"body_{name}": mean_of([each[name] for each in numbers]) for name in numbers[0]}
     for name, control in (("gain", "start"), ("above_untempered", "untempered")):
         other = inputs[control][0].isel(checkpoint=0)
-        found[f"body_{name}"], accuracy = _gain(ends[0], other, tokens, places, wanted.bootstrap)
-        row = {
-            "kind": "accuracy",
-            "name": control,
-            "value": accuracy,
-            "seed": ends[0].attrs["seed"],
-        }
-        rows.append(pd.DataFrame([row]))
-    for name in MATRICES[1:]:
-        found[f"body_above_chance_{name}"] = doubtful(found[f"body_above_chance_{name}"], doubt)
+        for matrix in MATRICES:
+            found[f"body_{name}{SUFFIX[matrix]}"], accuracy = _gain(
+                ends[0], other, tokens, places, matrix, wanted.bootstrap
+            )
+            row = {"kind": "accuracy", "name": control + SUFFIX[matrix], "value": accuracy}
+            rows.append(pd.DataFrame([row | {"seed": ends[0].attrs["seed"]}]))
+    found = {
+        name: doubtful(number, number.doubt or (doubt if name.endswith(CIRCUIT) else ""))
+        for name, number in found.items()
+    }
     found["body_reliability"] = exact(
         min(float(np.median(agreement(end))) for end in ends), len(ends)
     )
@@ -129,13 +133,12 @@ def _accuracies(
 
 
 def _compared(accuracies: Mapping[str, float]) -> dict[str, float]:
-    own, chance = accuracies["two_chain"], accuracies["chance"]
+    rivals = {f"above_{name}": accuracies[name] for name in ("chance", *RIVALS)}
     return {
-        "above_chance": own - chance,
-        **{f"above_chance_{name}": accuracies[name] - chance for name in MATRICES[1:]},
-        **{f"above_{name}": own - accuracies[name] for name in RIVALS},
-        "permuted": accuracies["permuted"] - chance,
-    }
+        f"{key}{SUFFIX[name]}": accuracies[name] - value
+        for name in MATRICES
+        for key, value in rivals.items()
+    } | {"permuted": accuracies["permuted"] - accuracies["chance"]}
 
 
 def _first_axis(end: xr.Dataset, tokens: Tokens) -> tuple[dict[str, float], pd.DataFrame]:
@@ -197,12 +200,13 @@ def _gain(
     other: xr.Dataset,
     tokens: Tokens,
     places: NDArray[np.int64],
+    name: str,
     bootstrap: int,
 ) -> tuple[Measured, float]:
-    """Accuracy of the two-chain matrix less that of another, over sequences; and the other's."""
+    """Accuracy from a matrix less that at another place, over sequences; and the other's."""
     patterns, sequences = tokens.pattern[places], len(tokens.source)
     weights = tokens.weights(repeats=bootstrap, seed=0)[:, places]
-    guesses = [guessed(matrices(one)["two_chain"], tokens, places) for one in (end, other)]
+    guesses = [guessed(matrices(one)[name], tokens, places) for one in (end, other)]
     own, less = (float(balanced_accuracy(patterns, each)[0]) for each in guesses)
     again = [balanced_accuracy(patterns, each, weights) for each in guesses]
     return interval(own - less, again[0] - again[1], sequences), less
