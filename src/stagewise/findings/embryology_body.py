@@ -55,8 +55,8 @@ def measure(
              and, without the loss, `untempered`
     returns  rows of kind token (of the first seed: its pattern, places along the first two axes of
              the two-chain or restricted matrix, and fragility), of kind accuracy (by name and
-             seed; `start` and `untempered` of the first), of kind axis (by seed, matrix and number of the
-             axis: share of variance) and of kind head (by seed: loading on the first axis,
+             seed; `start` and `untempered` of the first), of kind axis (by seed, matrix and number
+             of the axis: share of variance) and of kind head (by seed: loading on the first axis,
              reliability). Statistics, of the two-chain matrix with columns of deviation one or as
              `_restricted` and `_residual`, means over seeds:
                body_above_chance     accuracy of patterns among as many tokens of each, from 15
