@@ -35,8 +35,8 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
         for widths, top, bottom, space in (
             ([1] * MAPS, 0.965, 0.815, 0.12),
             ([1, 1, 1], 0.735, 0.55, 0.24),
-            ([1, 1, 1], 0.485, 0.3, 0.34),
-            ([1, 1, 1], 0.235, 0.045, 0.34),
+            ([1, 1, 0.85], 0.485, 0.3, 0.56),
+            ([1, 1, 1], 0.235, 0.045, 0.26),
         )
     ]  # fmt: skip
     axes = [figure.add_subplot(row[place]) for row in rows for place in range(row.ncols)]

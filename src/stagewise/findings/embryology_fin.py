@@ -63,6 +63,7 @@ def measure(
                fin_share          share of the functional's variance within the first three axes
                fin_beyond         fin_correlation without the first three axes
                fin_within         that of the first three axes alone
+               fin_inside         fin_correlation among tokens behind one spacing token at least
                fin_above_loss     fin_correlation less that of the loss of a token alone
                fin_above_fragility    less that of its fragility
     """
@@ -108,9 +109,9 @@ def _numbers(kind: str, values: Mapping[str, float]) -> pd.DataFrame:
     return pd.DataFrame({"kind": kind, "name": values.keys(), "value": values.values()})
 
 
-def _read(columns: Array, tokens: Tokens) -> tuple[Array, Array]:
-    """Run lengths of the spacing tokens, foretold and true."""
-    spacing = tokens.of("spacing")
+def _read(columns: Array, tokens: Tokens, *, least: int = 0) -> tuple[Array, Array]:
+    """Run lengths of the spacing tokens, foretold and true, of those that are not below `least`."""
+    spacing = tokens.of("spacing") & (tokens.run >= least)
     lengths = tokens.run[spacing].astype(np.float64)
     return foretold(columns[spacing], lengths, tokens.sequence[spacing]), lengths
 
@@ -127,6 +128,7 @@ def _fin(columns: Array, tokens: Tokens, least: int) -> dict[str, float]:
     functional = direction(columns[spacing], tokens.run[spacing])
     return {
         "correlation": _correlation(columns, tokens),
+        "inside": rank_correlation(*_read(columns, tokens, least=1)),
         "within": _correlation(scores[:, list(BODY)], tokens),
         "beyond": _correlation(scores[:, len(BODY) :], tokens),
         "share": share_within(columns, functional, BODY),
