@@ -169,6 +169,7 @@ def test_the_fin() -> None:
     assert found["fin_gain"].low > 0.3
     assert found["fin_purity"].value > 3
     assert found["fin_above_loss"].value > 0.3
+    assert found["fin_inside"].value > 0.5
     assert 0 <= found["fin_share"].value <= 1
     curve = table[(table["kind"] == "curve") & (table["matrix"] == "restricted")]
     assert curve["value"].iloc[0] < 0.3 < curve["value"].iloc[-1]
