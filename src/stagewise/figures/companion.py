@@ -42,13 +42,15 @@ def page(
 ) -> str:
     """The page as HTML.
 
-        table    one row per step of training, sequence (`sample`) and place in it (`token`), the same
-    XX of its sequence, its place `x`, `y` on the map, and a column for each
-                 component with the token's susceptibility, in standard deviations over tokens
-        axes     what x and y are
-        chosen   the component that the text is coloured by at first; by default the first
+    table    one row per step of training, sequence (`sample`) and place in it (`token`), the same
+             tokens at every step and sequences of one length: `text` of the token as a JSON
+             string (so that no table takes "NA" for a gap), its `class`, the `source` of its
+             sequence, its place `x`, `y` on the map, and a column for each component with the
+             token's susceptibility, in standard deviations over tokens
+    axes     what x and y are
+    chosen   the component that the text is coloured by at first; by default the first
 
-        Raises SettingsError, naming the column, for a table that is not like that.
+    Raises SettingsError, naming the column, for a table that is not like that.
     """
     components = [str(name) for name in table.columns if name not in DESCRIBING]
     table = table.sort_values(["step", "sample", "token"], kind="stable")
