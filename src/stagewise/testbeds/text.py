@@ -65,7 +65,7 @@ class Model:
 
 OUTPUTS = 8
 """Sequences that the outputs of a model are recorded on."""
-MIXED = 16
+MIXED = 12
 """Sequences of each domain, and of blocks, in the observable `mixed`."""
 
 
