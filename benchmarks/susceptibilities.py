@@ -73,12 +73,13 @@ def theirs_of(found, at_centre, full):
     """Their estimates (head, sample, token) from the draws of all heads and of `full`."""
 
     def tree(losses):
-        ids = np.zeros((losses.shape[2], losses.shape[3] + 1), dtype=np.int64)
+        chains, _, sequences, tokens = losses.shape
+        ids = np.zeros((sequences, tokens + 1), dtype=np.int64)
         return xr.DataTree(
             xr.Dataset(
                 {
                     "loss_probes": (("chain", "draw", "batch_probes", "token_pos"), losses),
-                    "init_loss": (("chain", "of_mean"), np.full(losses.shape[:1] + (1,), at_centre.mean())),
+                    "init_loss": (("chain", "of_mean"), np.full((chains, 1), at_centre.mean())),
                     "input_ids_probes": (("batch_probes", "token"), ids),
                 }
             )
