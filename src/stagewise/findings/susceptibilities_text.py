@@ -1,13 +1,14 @@
 """Susceptibilities of tokens of real text, and of its domains as the paper's probes."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.stats import t as student
 from sklearn.metrics import roc_auc_score
 
 from stagewise.data.tokens import Tokens
@@ -50,9 +51,10 @@ def measure(
              `tokens` of the corpus and the texts of its `vocabulary`
     returns  rows of kind token (sample, token, text, class, induction, source, and a column a head:
              restricted, in standard deviations), head (head, reliability, rise, scores, loading on
-             the three axes), class (head, class, mean of its tokens), probe (head, domain, mean
-             less the base's, in standard deviations of a token, with its interval). Statistics as
-             the page says; intervals resample sequences
+             the first axes of the text's tokens), class (head, class, mean of its tokens of text),
+             probe (head, domain, mean less the base's, in standard deviations of a token, with its
+             interval). Statistics `text_...` as the page says, of the sequences that are no blocks
+             but for probes and reliability; intervals resample sequences
     """
     wanted = build(Settings, settings, "papers.susceptibilities.text")
     found = inputs["susceptibilities"][0].isel(checkpoint=-1)
@@ -66,11 +68,15 @@ def measure(
     reliable = reliability(*matrices.halves)
     rise = found["rise"].mean("half").values
 
-    def of_sequences(chosen: Array) -> dict[str, float]:
-        return _numbers(matrices, known, circuit, scores, known.rows(chosen))
+    written = np.flatnonzero(text.sizes == 0)  # blocks are a probe, but no text
 
-    sequences = len(text.tokens)
-    measured = _bootstrapped(of_sequences, sequences, wanted.bootstrap)
+    def of_sequences(chosen: Array) -> dict[str, float]:
+        return _numbers(matrices, known, circuit, scores, known.rows(written[chosen]))
+
+    measured = _bootstrapped(of_sequences, len(written), wanted.bootstrap)
+    measured["context"] = _jackknife(
+        lambda chosen: _within_identity(matrices, known, known.rows(written[chosen])), len(written)
+    )
     probes = Probes(matrices.restricted, np.array(text.kinds)[known.sequence], known.sequence)
     base = _base(corpus, wanted.model)
     measured |= {
@@ -84,12 +90,15 @@ def measure(
     gated = ("induction", "circuit", "previous_head", "induction_head", "unforeseen", "context")
     measured |= {name: doubtful(measured[name], doubt) for name in gated}
     named = {f"text_{name}": number for name, number in measured.items()}
-    named["control_text_induction"] = exact(_by_chance(matrices, known, wanted.permutations))
+    rows = known.rows(written)
+    named["control_text_induction"] = exact(
+        _by_chance(matrices.restricted[rows], known.induction[rows], wanted.permutations)
+    )
     table = pd.concat(
         [
             _token_rows(matrices, known, text, texts),
-            _head_rows(matrices, known, reliable, rise, scores),
-            _class_rows(matrices, known),
+            _head_rows(matrices, reliable, rise, scores, rows),
+            _class_rows(matrices, known, rows),
             probe_rows(probes, base, matrices.heads, repeats=wanted.bootstrap, seed=0),
         ],
         ignore_index=True,
@@ -137,7 +146,6 @@ def _numbers(
         "previous_head": float(means[previous]),
         "induction_head": float(means[second].min()),
         "unforeseen": float((restricted[unforeseen].mean(0) >= 0).mean()),
-        "context": _within_identity(matrices, known, rows),
     }
 
 
@@ -188,6 +196,17 @@ def _bootstrapped(numbers: Any, units: int, repeats: int) -> dict[str, Measured]
     return {name: Measured(value[name], low[name], high[name], n=units) for name in value}
 
 
+def _jackknife(statistic: Callable[[Array], float], units: int) -> Measured:
+    """A number with its interval from leaving out each unit: for one that repeated tokens would
+    change, as resampled ones are."""
+    every = np.arange(units)
+    left = np.array([statistic(np.delete(every, unit)) for unit in every])
+    error = float(np.sqrt((units - 1) * left.var()))
+    half = float(student.ppf(0.95, units - 1)) * error
+    value = statistic(every)
+    return Measured(value, value - half, value + half, n=units)
+
+
 def _doubt(median: float) -> str:
     if median >= RELIABLE:
         return ""
@@ -198,10 +217,10 @@ def _doubt(median: float) -> str:
     )
 
 
-def _by_chance(matrices: Matrices, known: Known, permutations: int) -> float:
+def _by_chance(restricted: Array, induction: Array, permutations: int) -> float:
     random = np.random.default_rng(0)
-    scores = principal_components(matrices.restricted).scores
-    found = [_told(scores, random.permutation(known.induction)).max() for _ in range(permutations)]
+    scores = principal_components(standardised(restricted)).scores
+    found = [_told(scores, random.permutation(induction)).max() for _ in range(permutations)]
     return float(np.mean(found))
 
 
@@ -232,9 +251,9 @@ def _token_rows(
 
 
 def _head_rows(
-    matrices: Matrices, known: Known, reliable: Array, rise: Array, scores: "pd.Series[Any]"
+    matrices: Matrices, reliable: Array, rise: Array, scores: "pd.Series[Any]", rows: Array
 ) -> pd.DataFrame:
-    axes = principal_components(matrices.restricted)
+    axes = principal_components(standardised(matrices.restricted[rows]))
     return pd.DataFrame(
         {
             "kind": "head",
@@ -250,10 +269,10 @@ def _head_rows(
     )
 
 
-def _class_rows(matrices: Matrices, known: Known) -> pd.DataFrame:
-    classes = {name: known.kind == k for k, name in enumerate(TEXT_CLASSES)}
-    classes |= {"induction": known.induction, "unforeseen": known.unforeseen}
-    restricted = matrices.restricted
+def _class_rows(matrices: Matrices, known: Known, rows: Array) -> pd.DataFrame:
+    classes = {name: known.kind[rows] == k for k, name in enumerate(TEXT_CLASSES)}
+    classes |= {"induction": known.induction[rows], "unforeseen": known.unforeseen[rows]}
+    restricted = matrices.restricted[rows]
     return pd.DataFrame(
         [
             {"kind": "class", "class": name, "head": head, "value": value, "count": chosen.sum()}
