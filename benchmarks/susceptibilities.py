@@ -1,14 +1,19 @@
 """Susceptibilities of tokens to attention heads: ours against devinterp's.
 
-    python benchmarks/susceptibilities.py [--repeats N] [--threads N] [--draws N]
+    python benchmarks/susceptibilities.py [--repeats N] [--threads N] [--draws N] [--run FOLDER]
 
 writes benchmarks/susceptibilities.csv. First the same draws, 4 chains of 200 of 20 sequences of 32
 tokens, through both estimators: devinterp's `compute_susceptibilities` (two-chain), which gives the
 restricted covariance where the draws of a head also stand for those of the whole model. Then the
 same model, heads, chains, steps and probes through both pipelines, from weights to numbers, in
-turn: SGLD on a two-layer attention-only transformer with random weights (8 heads a layer, width
-64), of whose heads four are sampled, and all weights. `coupled` is what the figures use: as many
-chains, at two n beta with common noise. Needs devinterp 2.0.1: pip install devinterp==2.0.1.
+turn: SGLD of two heads of each layer, and of all weights, of the model of figure 4 at the end of
+its training, and 5,120 tokens at every draw. `coupled` is what the figures do: as many chains at
+each of two n beta, with common noise. Beside seconds stands the reliability: the correlation over
+tokens of two halves of the chains, median over heads, of restricted susceptibilities; and the
+seconds that would bring it to one half, by the formula of Spearman and Brown.
+
+Needs devinterp 2.0.1 (pip install devinterp==2.0.1) and the run: snakemake
+results/synthetic_language/susceptibility/seed0/checkpoints.safetensors.
 """
 
 import argparse
@@ -25,22 +30,25 @@ import numpy as np
 import pandas as pd
 import torch
 import xarray as xr
+import yaml
 from datasets import Dataset
+from devinterp.slt.sampling import sample as their_sample
 from devinterp.slt.susceptibilities import compute_susceptibilities
-from devinterp.slt.susceptibilities import susceptibilities as their_pipeline
 
 from stagewise.engine.sample import sample
 from stagewise.engine.sampling import Observation, Sampling
+from stagewise.estimators.response_matrix import factor_to_reach, reliability
 from stagewise.estimators.susceptibilities import FULL, susceptibilities
 from stagewise.models import attention_only
+from stagewise.progress import silent
 from stagewise.samplers import sgld
-from stagewise.testbeds.testbed import Observable, Points, Testbed
+from stagewise.testbeds import synthetic_language
+from stagewise.training import trajectory
 
 HERE = Path(__file__).parent
 HEADS = ("0:0", "0:1", "1:0", "1:1")
 CHAINS, BURN_IN, THIN, BATCH = 4, 24, 4, 16
 EPSILON, NBETA, GAMMA = 1e-3, 30.0, 300.0
-VOCABULARY, LENGTH, PROBES, TRAIN = 44, 64, 80, 4096
 
 
 def traces(draws=200, sequences=20, tokens=32):
@@ -113,34 +121,18 @@ def largest_differences():
     return apart
 
 
-def model():
-    """Weights, training sequences and probes."""
-    stream = torch.Generator().manual_seed(0)
-    weights = attention_only.initial(
-        vocabulary=VOCABULARY, context=LENGTH, width=64, heads=8, layers=2, stream=stream
-    )
-    tokens = torch.randint(0, VOCABULARY, (TRAIN + PROBES, LENGTH + 1), generator=stream)
-    return weights, tokens[:TRAIN], tokens[TRAIN:]
+def model(run):
+    """The testbed and the last checkpoint of a run."""
+    section = yaml.safe_load((HERE.parent / "config.yaml").read_text())
+    settings = section["testbeds"]["synthetic_language"]["susceptibility"]["model"]
+    bed = synthetic_language.build(settings, 0)
+    points = trajectory.load(run / "checkpoints.safetensors", testbed=bed.name)
+    return bed, points.at(torch.tensor([len(points) - 1]))
 
 
-def our_pipeline(draws, *, coupled):
+def our_pipeline(run, draws, *, coupled):
     """A call from the weights to our susceptibilities."""
-    weights, train, probes = model()
-
-    def losses(w, constants, batch):
-        return attention_only.next_token_losses(w, batch["tokens"])
-
-    bed = Testbed(
-        "susceptibilities",
-        lambda w, constants, batch: losses(w, constants, batch).mean(-1),
-        {"tokens": train},
-        evaluation={"tokens": probes},
-        components=attention_only.head_masks(weights),
-        observables={"probes": Observable(losses, {"tokens": probes})},
-    )
-    points = Points(
-        {name: tensor[None] for name, tensor in weights.items()}, pd.DataFrame({"step": [0]})
-    )
+    bed, points = model(run)
     sampling = Sampling(
         kernel="sgld",
         n=[NBETA * 2 / 3, NBETA * 4 / 3] if coupled else [NBETA],
@@ -152,14 +144,23 @@ def our_pipeline(draws, *, coupled):
         steps=BURN_IN + THIN * draws,
         burn_in=BURN_IN,
         thin=THIN,
-        # Halves of coupled chains are two pairs each: twice the chains.
         chains=CHAINS,
         components=[*HEADS, FULL],
-        observables={"probes": Observation(keep="response")},
+        observables={"mixed": Observation(keep="response")},
     )
-    return lambda: susceptibilities(
-        sample(bed, points, sgld, sampling, seed=0, report=lambda done, what: None)
+
+    def call():
+        return susceptibilities(sample(bed, points, sgld, sampling, seed=0, report=silent))
+
+    return call
+
+
+def our_reliability(found):
+    halves = (
+        found["restricted"].isel(checkpoint=0).transpose("half", "sample", "token", "component")
     )
+    first, second = halves.values.reshape(2, -1, len(HEADS))
+    return float(np.median(reliability(first, second)))
 
 
 class Module(torch.nn.Module):
@@ -176,16 +177,18 @@ class Module(torch.nn.Module):
         return attention_only.next_token_losses(w, tokens)
 
 
-def their_call(draws):
-    """A call from the weights to their susceptibilities."""
-    weights, train, probes = model()
-    module = Module(weights)
-    masks = attention_only.head_masks(weights)
-    restrictions = {
-        head: {module.names[name]: mask for name, mask in masks[head].items()} for head in HEADS
+def their_call(run, draws):
+    """A call from the weights to their samples, by restriction, and their susceptibilities."""
+    bed, points = model(run)
+    module = Module({name: tensor[0] for name, tensor in points.parameters.items()})
+    masks = {
+        head: {module.names[name]: mask for name, mask in bed.components[head].items()}
+        for head in HEADS
     }
-    rows = [Dataset.from_dict({"input_ids": part.tolist()}).with_format("torch") for part in
-            (train, probes)]  # fmt: skip
+    rows = [
+        Dataset.from_dict({"input_ids": part["tokens"].tolist()}).with_format("torch")
+        for part in (bed.data, bed.observables["mixed"].data)
+    ]
     logging.getLogger("devinterp").setLevel(logging.ERROR)
     os.environ.setdefault("TQDM_DISABLE", "1")
 
@@ -196,28 +199,51 @@ def their_call(draws):
             warnings.catch_warnings(),
         ):
             warnings.simplefilter("ignore")
-            return their_pipeline(
-                module,
-                rows[0],
-                {"probes": (rows[1], PROBES // BATCH)},
-                {"full": None, **restrictions},
-                sampling_task="probes",
-                include_sampling_task=True,
-                lr=EPSILON,
-                n_beta=NBETA,
-                localization=GAMMA,
-                num_chains=CHAINS,
-                num_draws=draws,
-                num_burnin_steps=BURN_IN,
-                num_steps_bw_draws=THIN,
-                batch_size=BATCH,
-                match_sampling_input_ids_across_chains=False,
-                device="cpu",
-                loss_fn=lambda module, tokens: module(tokens),
-                output_path=Path(folder) / "samples.zarr",
-            )
+            trees = {
+                name: their_sample(
+                    model=module,
+                    dataset=rows[0],
+                    observables={"probes": (rows[1], len(rows[1]) // BATCH)},
+                    param_masks=mask,
+                    lr=EPSILON,
+                    n_beta=NBETA,
+                    localization=GAMMA,
+                    num_chains=CHAINS,
+                    num_draws=draws,
+                    num_burnin_steps=BURN_IN,
+                    num_steps_bw_draws=THIN,
+                    batch_size=BATCH,
+                    match_sampling_input_ids_across_chains=False,
+                    device="cpu",
+                    loss_fn=lambda module, tokens: module(tokens),
+                    output_path=Path(folder) / f"{place}.zarr",
+                ).load()
+                for place, (name, mask) in enumerate({"full": None, **masks}.items())
+            }
+            compute_susceptibilities(trees, "probes", include_sampling_task=True)
+        return trees
 
     return call
+
+
+def their_reliability(trees):
+    """Of restricted covariances: the head's own draws stand for those of the whole model."""
+
+    def restricted(tree):
+        found = compute_susceptibilities(
+            {"full": tree, "head": tree}, "probes", include_sampling_task=True
+        )
+        return found["susceptibilities"]["sus"].values
+
+    each = []
+    for head in HEADS:
+        dataset = trees[head].dataset
+        halves = [
+            restricted(xr.DataTree(dataset.isel(chain=chains)))
+            for chains in (slice(0, CHAINS // 2), slice(CHAINS // 2, CHAINS))
+        ]
+        each.append(float(reliability(*halves)[0]))
+    return float(np.median(each))
 
 
 def main():
@@ -225,30 +251,34 @@ def main():
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--draws", type=int, default=20)
+    parser.add_argument(
+        "--run", type=Path, default=Path("results/synthetic_language/susceptibility/seed0")
+    )
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     apart = largest_differences()
     print({name: f"{value:.1e}" for name, value in apart.items()}, "largest differences")
     assert max(apart.values()) < 1e-5
     ways = {
-        "ours": our_pipeline(arguments.draws, coupled=False),
-        "devinterp": their_call(arguments.draws),
-        "coupled": our_pipeline(arguments.draws, coupled=True),
+        "ours": (our_pipeline(arguments.run, arguments.draws, coupled=False), our_reliability),
+        "devinterp": (their_call(arguments.run, arguments.draws), their_reliability),
+        "coupled": (our_pipeline(arguments.run, arguments.draws, coupled=True), our_reliability),
     }
     rows = []
     for repeat in range(arguments.repeats):
-        for name, call in ways.items():
+        for name, (call, reliable) in ways.items():
             started, computed = time.perf_counter(), time.process_time()
-            call()
-            rows.append(
-                {
-                    "way": name,
-                    "repeat": repeat,
-                    "seconds": time.perf_counter() - started,
-                    "cpu_seconds": time.process_time() - computed,
-                }
-            )
-            print(rows[-1], flush=True)
+            found = call()
+            row = {
+                "way": name,
+                "repeat": repeat,
+                "seconds": time.perf_counter() - started,
+                "cpu_seconds": time.process_time() - computed,
+                "reliability": reliable(found),
+            }
+            row["seconds_to_half"] = row["seconds"] * factor_to_reach(row["reliability"], 0.5)
+            rows.append(row)
+            print({key: value if key == "way" else f"{value:.3g}" for key, value in row.items()})
     table = pd.DataFrame(rows).assign(
         heads=len(HEADS),
         chains=CHAINS,
@@ -258,9 +288,14 @@ def main():
         restricted_difference=apart["restricted"],
     )
     table.to_csv(HERE / "susceptibilities.csv", index=False, float_format="%.4g")
-    medians = table.groupby("way")["seconds"].median()
+    medians = table.groupby("way")[["seconds", "reliability", "seconds_to_half"]].median()
     print(medians)
-    print(f"devinterp / ours: {medians['devinterp'] / medians['ours']:.2f}")
+    theirs = medians.loc["devinterp"]
+    print(f"devinterp / ours, equal draws: {theirs.seconds / medians.seconds['ours']:.2f}")
+    print(
+        "devinterp / coupled, equal reliability: "
+        f"{theirs.seconds_to_half / medians.seconds_to_half['coupled']:.1f}"
+    )
 
 
 if __name__ == "__main__":
