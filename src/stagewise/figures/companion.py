@@ -77,7 +77,7 @@ def page(
         "strongest": STRONGEST,
         "first": length // 2,
     }
-    map_of_tokens = json_item(_map(tokens, classes, axes), "map")
+    map_of_tokens = json_item(_map(table, tokens, classes, axes), "map")
     return _filled(
         {
             "title": html.escape(title),
@@ -111,12 +111,16 @@ def _checked(table: pd.DataFrame, components: list[str], steps: int) -> pd.DataF
     return tokens
 
 
-def _map(tokens: pd.DataFrame, classes: Mapping[str, str], axes: tuple[str, str]) -> figure:
-    """Tokens by class; the script moves them from step to step."""
+def _map(
+    table: pd.DataFrame, tokens: pd.DataFrame, classes: Mapping[str, str], axes: tuple[str, str]
+) -> figure:
+    """Tokens by class; the script moves them from step to step, within the bounds of all steps."""
     ring = ColumnDataSource({"x": [], "y": []}, name="ring")
     drawn = figure(
         height=560,
         sizing_mode="stretch_width",
+        x_range=_bounds(table["x"]),
+        y_range=_bounds(table["y"]),
         x_axis_label=axes[0],
         y_axis_label=axes[1],
         tools="pan,wheel_zoom,box_zoom,reset",
@@ -148,6 +152,13 @@ def _map(tokens: pd.DataFrame, classes: Mapping[str, str], axes: tuple[str, str]
     drawn.grid.grid_line_color = "#eceef1"
     drawn.outline_line_color = None
     return drawn
+
+
+def _bounds(values: "pd.Series[float]") -> tuple[float, float]:
+    """With a margin."""
+    low, high = float(values.min()), float(values.max())
+    margin = 0.03 * (high - low)
+    return low - margin, high + margin
 
 
 def _of_class(tokens: pd.DataFrame, name: str) -> ColumnDataSource:

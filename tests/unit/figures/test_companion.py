@@ -250,6 +250,16 @@ def test_every_token_is_drawn_where_it_is(browser: Browser, table: pd.DataFrame)
     assert (picture.min(-1) > 0.97).mean() > 0.8  # most of the page has nothing on it
 
 
+def test_the_map_does_not_move_with_the_slider(browser: Browser) -> None:
+    """A token that stays where it is does so on the screen."""
+    bounds = """(() => { const {x_scale, y_scale} = [...Bokeh.index][0].frame;
+        return [0, 1].map(at => [x_scale.compute(at), y_scale.compute(at)]); })()"""
+    step_to(browser, 0)
+    before = browser.value(bounds)
+    step_to(browser, 1)
+    assert browser.value(bounds) == before
+
+
 def test_text_is_coloured_by_the_chosen_head(browser: Browser, table: pd.DataFrame) -> None:
     step_to(browser, 0)
     rows = table[table["step"] == STEPS[0]]
