@@ -31,7 +31,7 @@ SIZE = 7.5
 """Points of its letters, which are 0.602 of that wide."""
 
 
-def probes(axis: Axes, table: pd.DataFrame) -> None:
+def draw_domains(axis: Axes, table: pd.DataFrame) -> None:
     """Heads by domains: means over a domain's tokens less the base's. Values whose interval holds
     zero are grey."""
     rows = table[table["kind"] == "probe"]
@@ -43,7 +43,7 @@ def probes(axis: Axes, table: pd.DataFrame) -> None:
     axis.set_title("Domains as probes (sd of a token)")
 
 
-def classes(axis: Axes, table: pd.DataFrame) -> None:
+def draw_pieces(axis: Axes, table: pd.DataFrame) -> None:
     """Heads by classes of tokens: means of restricted susceptibilities."""
     rows = table[table["kind"] == "class"]
     matrix = rows.pivot_table(index="head", columns="class", values="value")
@@ -67,7 +67,7 @@ def _heatmap(axis: Axes, matrix: pd.DataFrame, certain: np.ndarray) -> None:
     axis.tick_params(length=0)
 
 
-def passages(axis: Axes, table: pd.DataFrame) -> None:
+def draw_passages(axis: Axes, table: pd.DataFrame) -> None:
     """The sequence of text with most induction tokens, coloured by the head that looks most at the
     token before and by that which looks most at what came after the same token; induction tokens
     are underlined."""
