@@ -27,18 +27,19 @@ def measure(
 
     inputs   susceptibilities of every seed, of which the last checkpoint of the first is shown
     returns  one row per token of the observable `mixed` (`token_rows`): x, y its scores along the
-             first two principal axes of the restricted susceptibilities, each component's in
-             standard deviations, which stand beside them. Statistic: companion_shown, share of the
-             variance that the map shows
+             first two principal axes of the heads' restricted susceptibilities, each component's
+             in standard deviations, which stand beside them. Statistic: companion_shown, share of
+             the heads' variance that the map shows
     """
     model = build(Settings, settings, "papers.susceptibilities.companion").model
     found = inputs["susceptibilities"][0].isel(checkpoint=-1)
     values = columns(found, "restricted")
-    axes = principal_components(values)
+    components = [str(name) for name in found["component"].values]
+    axes = principal_components(values[:, [":" in name for name in components]])
     table = token_rows(
         described(model, "papers.susceptibilities.companion.model"),
         values,
-        [str(name) for name in found["component"].values],
+        components,
         axes.scores[:, :2],
         step=int(found["step"]),
     )

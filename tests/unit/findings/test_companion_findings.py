@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
@@ -65,6 +66,15 @@ def test_the_page_of_figure_4_has_every_token(found: xr.Dataset) -> None:
     assert abs(np.corrcoef(table["x"], table["y"])[0, 1]) < 1e-3
     shown = table[["x", "y"]].var(ddof=0).sum() / table[HEADS].var(ddof=0).sum()
     assert statistics["companion_shown"].value == pytest.approx(shown, abs=1e-3)
+
+
+def test_the_map_of_figure_4_is_of_heads_alone(found: xr.Dataset) -> None:
+    named = found.assign_coords(component=[*HEADS[:3], "embedding"])
+    tables = [
+        susceptibilities_companion.measure({"susceptibilities": [data]}, {"model": MODEL})[0]
+        for data in (named, found.isel(component=slice(3)))
+    ]
+    pd.testing.assert_frame_equal(tables[0].drop(columns="embedding"), tables[1])
 
 
 def test_the_page_of_figure_13_has_the_same_tokens_at_all_steps(
