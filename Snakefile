@@ -55,4 +55,7 @@ for slug in PAGES:
     include: f"workflow/rules/papers/{slug}.smk"
 
 
+include: "workflow/rules/papers/companion.smk"
+
+
 checked(check_parts, config["papers"], PARTS)

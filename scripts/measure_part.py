@@ -14,11 +14,15 @@ from stagewise.findings import measured
 def loaded(path, *, level):
     """A table, draws, with a `level` their LLC table, or a trajectory; with the run's seed.
 
-    A table that is of no run stands under benchmarks/.
+    A table that is of no run stands under benchmarks/, the tokens of a corpus and the texts of its
+    vocabulary under corpus/.
     """
     parts = Path(path).parts
     if parts[0] == "benchmarks":
         return tables.load(path)
+    if "corpus" in parts:
+        streams = import_module("stagewise.token_streams")
+        return (streams.load if path.endswith(".safetensors") else streams.vocabulary)(path)
     place = next(place for place, piece in enumerate(parts) if piece.startswith("seed"))
     seed = int(parts[place].removeprefix("seed"))
     if path.endswith(".safetensors"):

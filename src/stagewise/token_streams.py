@@ -57,3 +57,18 @@ def load(path: str | Path) -> Tokens:
                 f"{vocabulary} does not have. {remedy}"
             )
     return Tokens(vocabulary, **streams)
+
+
+def vocabulary(path: str | Path) -> list[str]:
+    """The text of every token of a tokenizer's file; ArtifactError if it is none. Bytes that are no
+    text alone have the sign of replacement."""
+    from tokenizers import Tokenizer
+
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:  # the library raises nothing more precise
+        raise ArtifactError(
+            f"{path} is no tokenizer ({error}). Delete it and run snakemake again to rebuild it."
+        ) from error
+    count = tokenizer.get_vocab_size()
+    return [tokenizer.decode([token], skip_special_tokens=False) for token in range(count)]

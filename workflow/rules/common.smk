@@ -380,9 +380,16 @@ def part_inputs(wildcards):
 def part_modules(wildcards):
     """Modules that measuring a part of a paper imports by a name from its wildcards and inputs."""
     listed = [path for found in part_inputs(wildcards).values() for path in found]
-    trained = any(path.endswith(".safetensors") for path in listed)
-    reader = ["stagewise.training.trajectory"] if trained else []
-    return [f"stagewise.findings.{wildcards.slug}_{wildcards.part}", *reader]
+    read = {
+        "stagewise.training.trajectory": "/checkpoints.safetensors",
+        "stagewise.token_streams": "/tokens.safetensors",
+    }
+    readers = [
+        reader
+        for reader, end in read.items()
+        if any(path.endswith(end) for path in listed)
+    ]
+    return [f"stagewise.findings.{wildcards.slug}_{wildcards.part}", *readers]
 
 
 def part_statistics(wildcards):

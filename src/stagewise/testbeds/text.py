@@ -1,7 +1,7 @@
 """Attention-only transformers that learn the text of a corpus, and to copy random blocks."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -65,6 +65,19 @@ class Model:
 
 OUTPUTS = 8
 """Sequences that the outputs of a model are recorded on."""
+MIXED = 12
+"""Sequences of each domain, and of blocks, in the observable `mixed`."""
+
+
+class Mixed(NamedTuple):
+    """What the observable `mixed` is of."""
+
+    tokens: Array
+    """(sequence, 1 + length), the beginning first."""
+    kinds: list[str]
+    """(sequence,) the domain, or `blocks`."""
+    sizes: Array
+    """(sequence,) length of the block; 0 for text."""
 
 
 def build(settings: dict[str, Any], seed: int, corpus: Tokens | None = None) -> Testbed:
@@ -73,45 +86,20 @@ def build(settings: dict[str, Any], seed: int, corpus: Tokens | None = None) -> 
 
     Loss: mean cross-entropy of the tokens of a sequence, in nats; reported on held-out text and new
     blocks in the shares of the training. Components: heads "0:0", ..., "layer0", ... Observables:
-    each domain and `blocks`, the loss of each token of held-out sequences. Distributions: the
-    training text of each domain, and `blocks`. Behaviour: `estimators.text_scores`.
+    each domain and `blocks`, the loss of each token of held-out sequences; `mixed`, that of some of
+    all. Distributions: the training text of each domain, and `blocks`. Behaviour:
+    `estimators.text_scores`.
     """
-    model = build_settings(Model, settings, "text.model")
+    model = _model(settings)
     if corpus is None:
         raise SettingsError("text.model.corpus: the testbed needs the tokens of a corpus")
-
-    def text(part: dict[str, Array], count: int, seed: int, *use: str) -> Array:
-        try:
-            return windows(part, count, model.length, stream_seed(seed, *use))
-        except ValueError as error:
-            raise SettingsError(f"text.model.{error}") from error
-
-    least, greatest = model.block
-
-    def copies(count: int, seed: int, use: str) -> Blocks:
-        return blocks(
-            count,
-            model.length,
-            vocabulary=corpus.vocabulary,
-            sizes=(least, greatest),
-            seed=stream_seed(seed, use, "blocks"),
-        )
+    held = _held(model, corpus)
 
     def mixture(part: dict[str, Array], count: int, seed: int, use: str) -> dict[str, Tensor]:
         repeated = round(model.block_share * count)
-        written = text(part, count - repeated, seed, use)
-        return _tensors(np.concatenate([written, copies(repeated, seed, use).tokens]))
-
-    held = Held(
-        tokens=corpus,
-        text=text(corpus.test, model.test, 0, "held out"),
-        alone={
-            name: text({name: stream}, model.alone, 0, "held out", name)
-            for name, stream in corpus.test.items()
-        },
-        blocks=copies(model.alone, 0, "held out"),
-        block_share=model.block_share,
-    )
+        written = _text(model, part, count - repeated, seed, use)
+        copies = _copies(model, corpus, repeated, seed, use)
+        return _tensors(np.concatenate([written, copies.tokens]))
 
     def token_losses(w: Parameters, constants: Parameters, batch: Batch) -> Tensor:
         return attention_only.next_token_losses(w, batch["tokens"].long())
@@ -129,12 +117,12 @@ def build(settings: dict[str, Any], seed: int, corpus: Tokens | None = None) -> 
         )
 
     refined = {
-        name: text({name: stream}, model.refined, 0, "refined", name)
+        name: _text(model, {name: stream}, model.refined, 0, "refined", name)
         for name, stream in corpus.train.items()
     }
-    refined["blocks"] = copies(model.refined, 0, "refined").tokens
+    refined["blocks"] = _copies(model, corpus, model.refined, 0, "refined").tokens
     shown = torch.from_numpy(held.text[:OUTPUTS, :-1])
-    observed = {**held.alone, "blocks": held.blocks.tokens}
+    observed = {**held.alone, "blocks": held.blocks.tokens, "mixed": _joined(held).tokens}
     return Testbed(
         name="text",
         tokens=model.length,
@@ -149,6 +137,59 @@ def build(settings: dict[str, Any], seed: int, corpus: Tokens | None = None) -> 
         observables={
             name: Observable(token_losses, _tensors(tokens)) for name, tokens in observed.items()
         },
+    )
+
+
+def mixed(settings: dict[str, Any], corpus: Tokens) -> Mixed:
+    """What the observable `mixed` is of: MIXED held-out sequences of each domain, by domain, and as
+    many of blocks."""
+    return _joined(_held(_model(settings), corpus))
+
+
+def _model(settings: dict[str, Any]) -> Model:
+    return build_settings(Model, settings, "text.model")
+
+
+def _text(model: Model, part: dict[str, Array], count: int, seed: int, *use: str) -> Array:
+    try:
+        return windows(part, count, model.length, stream_seed(seed, *use))
+    except ValueError as error:
+        raise SettingsError(f"text.model.{error}") from error
+
+
+def _copies(model: Model, corpus: Tokens, count: int, seed: int, use: str) -> Blocks:
+    least, greatest = model.block
+    return blocks(
+        count,
+        model.length,
+        vocabulary=corpus.vocabulary,
+        sizes=(least, greatest),
+        seed=stream_seed(seed, use, "blocks"),
+    )
+
+
+def _held(model: Model, corpus: Tokens) -> Held:
+    return Held(
+        tokens=corpus,
+        text=_text(model, corpus.test, model.test, 0, "held out"),
+        alone={
+            name: _text(model, {name: stream}, model.alone, 0, "held out", name)
+            for name, stream in corpus.test.items()
+        },
+        blocks=_copies(model, corpus, model.alone, 0, "held out"),
+        block_share=model.block_share,
+    )
+
+
+def _joined(held: Held) -> Mixed:
+    """The first sequences of each domain, and of blocks."""
+    parts = {name: found[:MIXED] for name, found in held.alone.items()}
+    copies, sizes = held.blocks.tokens[:MIXED], held.blocks.sizes[:MIXED]
+    kinds = [name for name, found in parts.items() for _ in found]
+    return Mixed(
+        np.concatenate([*parts.values(), copies]),
+        [*kinds, *("blocks" for _ in copies)],
+        np.concatenate([np.zeros(len(kinds), dtype=sizes.dtype), sizes]),
     )
 
 

@@ -12,7 +12,7 @@ from stagewise.engine.behaviour import behaviour_table, outputs
 from stagewise.seeds import generator
 from stagewise.settings import SettingsError
 from stagewise.testbeds.testbed import Points, Testbed
-from stagewise.testbeds.text import build
+from stagewise.testbeds.text import MIXED, build, mixed
 
 SMALL = {"corpus": "c", "length": 20, "block": [3, 8], "train": 400, "test": 60}
 SMALL |= {"alone": 20, "refined": 30, "width": 8, "heads": 2}
@@ -45,10 +45,24 @@ def test_training_and_held_out_sequences() -> None:
     assert not torch.equal(data, other.data["tokens"])
     assert torch.equal(reported, other.evaluation["tokens"])
     assert is_text(made(block_share=0.0).data["tokens"]).all()
-    assert set(testbed.distributions) == set(testbed.observables) == {"a", "b", "blocks"}
+    assert set(testbed.distributions) == {"a", "b", "blocks"}
+    assert set(testbed.observables) == {"a", "b", "blocks", "mixed"}
     alone = testbed.distributions["a"]["tokens"]
     assert alone[:, 1:].max() <= 140
     assert (alone[:, 1:] % 2 == 0).all()
+
+
+def test_mixed_sequences_are_the_first_of_each_kind() -> None:
+    testbed, found = made(1), mixed(SMALL, corpus())
+    observed = testbed.observables["mixed"].data["tokens"]
+    np.testing.assert_array_equal(observed, found.tokens)
+    assert found.kinds == [name for name in ("a", "b", "blocks") for _ in range(MIXED)]
+    for place, name in enumerate(("a", "b", "blocks")):
+        alone = testbed.observables[name].data["tokens"][:MIXED]
+        assert torch.equal(observed[place * MIXED : (place + 1) * MIXED], alone)
+    for row, size in zip(found.tokens[2 * MIXED :], found.sizes[2 * MIXED :], strict=True):
+        np.testing.assert_array_equal(row[1 + size :], row[1:-size])
+    assert not found.sizes[: 2 * MIXED].any()
 
 
 def test_loss_is_the_mean_of_the_observed_token_losses() -> None:
