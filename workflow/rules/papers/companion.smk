@@ -1,21 +1,33 @@
-# Pages to read a figure's map of tokens with: of the papers that have a part `companion`.
+# Pages to read a figure's map of tokens with, of the run that the figure shows. Their tables are
+# parts that no figure draws.
 COMPANIONS = {
-    str(PAGES[slug]["figure"]): slug
-    for slug, parts in PARTS.items()
-    if "companion" in parts
+    slug: of_runs(
+        "synthetic_language", "susceptibility", f"{sampling}/susceptibilities.nc"
+    )[:1]
+    for slug, sampling in (
+        ("susceptibilities", "response"),
+        ("embryology", "development"),
+    )
 }
+for slug, found in COMPANIONS.items():
+    PARTS[slug]["companion"] = {"susceptibilities": found}
+
+
+def shown_by(wildcards):
+    """The slug of a figure that has a page."""
+    return next(s for s in COMPANIONS if str(PAGES[s]["figure"]) == wildcards.figure)
 
 
 rule companion:
     # One HTML file that needs no network: tokens in their context, and what each head does.
     input:
-        tokens=lambda wildcards: f"{config['results']}/{COMPANIONS[wildcards.figure]}/companion.csv",
+        tokens=lambda wildcards: f"{config['results']}/{shown_by(wildcards)}/companion.csv",
     output:
         page="<results>/figure{figure}.html",
     log:
         "<logs>/figure{figure}_companion.log",
     wildcard_constraints:
-        figure="|".join(sorted(COMPANIONS)) or "none",
+        figure="|".join(str(PAGES[slug]["figure"]) for slug in COMPANIONS),
     conda:
         "../../../environment.yml"
     threads: 1
@@ -25,11 +37,9 @@ rule companion:
     params:
         *code(
             "draw_companion.py",
-            lambda wildcards: [
-                f"stagewise.figures.{COMPANIONS[wildcards.figure]}_companion"
-            ],
+            lambda wildcards: [f"stagewise.figures.{shown_by(wildcards)}_companion"],
             ["figures"],
         ),
-        settings=lambda wildcards: {"slug": COMPANIONS[wildcards.figure]},
+        settings=lambda wildcards: {"slug": shown_by(wildcards)},
     script:
         "../../../scripts/draw_companion.py"

@@ -33,6 +33,14 @@ PARTS["susceptibilities"] = {
         ),
         "draws": of_runs("synthetic_language", "susceptibility", "response/draws.nc"),
     },
+    "text": {
+        "susceptibilities": of_runs(
+            "text", "susceptibility", "response/susceptibilities.nc"
+        ),
+        "behaviour": of_runs("text", "susceptibility", "behaviour.csv"),
+        "tokens": [f"{config['results']}/corpus/installed/tokens.safetensors"],
+        "vocabulary": [f"{config['results']}/corpus/installed/tokenizer.json"],
+    },
 }
 
 
