@@ -8,8 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from stagewise.engine.parts import CACHE
-from stagewise.engine.pieces import piece_length, pieces, written
+from stagewise.engine.pieces import piece_length, pieces
 from stagewise.engine.program import Program, Shapes
 from stagewise.engine.response import Response
 from stagewise.engine.sampling import Observation
@@ -43,10 +42,9 @@ class Evaluation:
         alone: bool = False,
     ) -> None:
         """`memory` bounds the bytes that the operations of one piece write; `alone` as of
-        `Program`, and so are rows of which one fills the cache."""
-        self._program, self._one_by_one = (
-            Program(observable.losses, shapes, constants, rows=rows, half=half, alone=by_turns)
-            for by_turns in (alone, True)
+        `Program`."""
+        self._program = Program(
+            observable.losses, shapes, constants, rows=rows, half=half, alone=alone
         )
         self._data, self._memory = observable.data, memory
         self._length: int | None = None
@@ -58,8 +56,6 @@ class Evaluation:
             return self._program.each(position, data)
 
         if self._length is None:
-            if written(each, self._data) > CACHE * len(position):
-                self._program = self._one_by_one
             self._length = piece_length(each, self._data, self._memory)
         return torch.cat([each(piece) for _, piece in pieces(self._data, self._length)], dim=1)
 

@@ -12,8 +12,6 @@ from torch import Tensor
 
 from stagewise.engine import draws as draws_on_disk
 from stagewise.engine.chains import TooLittleMemoryError
-from stagewise.engine.observables import Evaluation
-from stagewise.engine.program import flatten
 from stagewise.engine.sample import sample
 from stagewise.engine.sampling import Sampling
 from stagewise.progress import silent
@@ -237,31 +235,3 @@ def test_response_is_that_of_the_traces() -> None:
     xr.testing.assert_allclose(kept.words_total_mean, total.mean("words_draw"), atol=1e-6)
     xr.testing.assert_allclose(kept.words_total_variance, total.var("words_draw"), atol=1e-6)
     assert float(kept.words_total_variance.min()) > 1e-4
-
-
-def test_rows_of_which_one_fills_the_cache_are_visited_by_turns(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    testbed = network()
-    assert testbed.points is not None
-    points = testbed.points()
-    shapes = {name: tuple(tensor.shape[1:]) for name, tensor in points.parameters.items()}
-    position = flatten(points.parameters, shapes)
-    seen = []
-
-    def counted(w: Any, constants: Any, batch: Any) -> Tensor:
-        seen.append(1)
-        return losses(w, constants, batch)
-
-    def evaluated() -> Tensor:
-        observable = Observable(counted, testbed.observables["other"].data)
-        evaluation = Evaluation(observable, shapes, points.constants, rows=2, memory=1 << 30)
-        evaluation.losses(position)
-        seen.clear()
-        return evaluation.losses(position)
-
-    together = evaluated()
-    assert len(seen) == 1
-    monkeypatch.setattr("stagewise.engine.observables.CACHE", 100)
-    assert torch.allclose(evaluated(), together, rtol=1e-12)
-    assert len(seen) == 2
