@@ -340,7 +340,10 @@ def custom_responses(wildcards):
     """Susceptibilities in a model of the user's own, of every seed and sampling that records
     responses."""
     return of_recording(
-        wildcards.variant, "response", "susceptibilities.nc", "{train: {keep: response}}"
+        wildcards.variant,
+        "response",
+        "susceptibilities.nc",
+        "{train: {keep: response}}",
     )
 
 
@@ -381,8 +384,8 @@ def part_modules(wildcards):
     """Modules that measuring a part of a paper imports by a name from its wildcards and inputs."""
     listed = [path for found in part_inputs(wildcards).values() for path in found]
     read = {
-        "stagewise.training.trajectory": "/checkpoints.safetensors",
-        "stagewise.token_streams": "/tokens.safetensors",
+        "stagewise.training.trajectory": "checkpoints.safetensors",
+        "stagewise.token_streams": "tokens.safetensors",
     }
     readers = [
         reader

@@ -75,7 +75,7 @@ def draw_passages(axis: Axes, table: pd.DataFrame) -> None:
     tokens = table[(table["kind"] == "token") & (table["source"] != "blocks")]
     counts = tokens.groupby("sample")["induction"].sum()
     shown = tokens[tokens["sample"] == counts.idxmax()].sort_values("token")
-    inches = axis.figure.get_figwidth() * axis.get_position().width
+    inches = axis.figure.bbox.width / axis.figure.dpi * axis.get_position().width
     columns = int(72 * inches / (0.602 * SIZE))
     row = 0.0
     for name, role in (("previous_token", "looks at the token before"), ("prefix", "induction")):
