@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from bokeh.core.types import ID
 from bokeh.embed import json_item
-from bokeh.models import ColumnDataSource, CustomJS, HoverTool
+from bokeh.models import ColumnDataSource, CustomJS, DataRenderer, HoverTool, Range1d
 from bokeh.plotting import figure
 from bokeh.resources import Resources
 from matplotlib.colors import to_rgb
@@ -77,7 +78,7 @@ def page(
         "strongest": STRONGEST,
         "first": length // 2,
     }
-    map_of_tokens = json_item(_map(table, tokens, classes, axes), "map")
+    map_of_tokens = json_item(_map(table, tokens, classes, axes), ID("map"))
     return _filled(
         {
             "title": html.escape(title),
@@ -127,7 +128,7 @@ def _map(
         active_scroll="wheel_zoom",
     )
     drawn.toolbar.logo = None
-    dots = [
+    dots: list[DataRenderer] = [
         drawn.scatter(
             "x",
             "y",
@@ -154,17 +155,21 @@ def _map(
     return drawn
 
 
-def _bounds(values: "pd.Series[float]") -> tuple[float, float]:
+def _bounds(values: "pd.Series[float]") -> Range1d:
     """With a margin."""
     low, high = float(values.min()), float(values.max())
     margin = 0.03 * (high - low)
-    return low - margin, high + margin
+    return Range1d(low - margin, high + margin)
 
 
 def _of_class(tokens: pd.DataFrame, name: str) -> ColumnDataSource:
     """Places of the first step. Of each class apart: sources that are shared lose what is hit."""
     rows = tokens[tokens["class"] == name]
-    columns = {"token": rows.index.to_numpy(), "x": rows["x"].to_numpy(), "y": rows["y"].to_numpy()}
+    columns: dict[Any, Any] = {
+        "token": rows.index.to_numpy(),
+        "x": rows["x"].to_numpy(),
+        "y": rows["y"].to_numpy(),
+    }
     return ColumnDataSource(columns, tags=["tokens"])
 
 

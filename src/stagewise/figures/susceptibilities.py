@@ -18,6 +18,11 @@ from stagewise.figures.susceptibilities_language import (
     draw_probes,
     draw_reliability,
 )
+from stagewise.figures.susceptibilities_text import (
+    draw_domains,
+    draw_passages,
+    draw_pieces,
+)
 
 WAYS = {
     "restricted": ("covariance", COLOURS[0]),
@@ -32,6 +37,7 @@ ROWS: tuple[tuple[list[float], float], ...] = (
     ([1.7, 1], 2.3),
     ([1, 1, 1], 2.0),
     ([1, 1, 1], 2.2),
+    ([1, 1.4, 1.5], 2.2),
 )
 """Widths of the panels of every row, and its height in inches."""
 ABOVE, BELOW = 0.3, 0.5
@@ -40,7 +46,7 @@ ABOVE, BELOW = 0.3, 0.5
 
 def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """One page: closed forms (a to c), the response matrix and its reliability (d, e), its axes
-    (f to i), ablation and probes (j, k)."""
+    (f to i), ablation and probes (j, k), and real text (l to n)."""
     height = sum(inches + ABOVE + BELOW for _, inches in ROWS)
     figure = Figure(figsize=(WIDTH, height))
     axes, top = [], height
@@ -64,6 +70,9 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
     draw_loadings(axes[8], language)
     draw_ablation(axes[9], tables["ablation"])
     draw_probes(axes[10], tables["probes"])
+    draw_domains(axes[-3], tables["text"])
+    draw_pieces(axes[-2], tables["text"])
+    draw_passages(axes[-1], tables["text"])
     letter(axes)
     return figure
 
