@@ -370,6 +370,13 @@ def of_recording(variant, keep, file, example):
     ]
 
 
+def shown_by(wildcards):
+    """The slug of a figure that has a page to read its tokens with."""
+    return next(
+        slug for slug in COMPANIONS if str(PAGES[slug]["figure"]) == wildcards.figure
+    )
+
+
 def part_settings(wildcards):
     """The section of the configuration for one part of a paper's measurement."""
     return ordered(config["papers"].get(wildcards.slug, {}).get(wildcards.part, {}))

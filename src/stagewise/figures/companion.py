@@ -16,7 +16,8 @@ import numpy as np
 import pandas as pd
 from bokeh.core.types import ID
 from bokeh.embed import json_item
-from bokeh.models import ColumnDataSource, CustomJS, DataRenderer, HoverTool, Range1d
+from bokeh.models import ColumnDataSource, CustomJS, HoverTool, Range1d
+from bokeh.models.renderers import DataRenderer
 from bokeh.plotting import figure
 from bokeh.resources import Resources
 from matplotlib.colors import to_rgb
@@ -159,7 +160,7 @@ def _bounds(values: "pd.Series[float]") -> Range1d:
     """With a margin."""
     low, high = float(values.min()), float(values.max())
     margin = 0.03 * (high - low)
-    return Range1d(low - margin, high + margin)
+    return Range1d(start=low - margin, end=high + margin)
 
 
 def _of_class(tokens: pd.DataFrame, name: str) -> ColumnDataSource:

@@ -13,11 +13,6 @@ for slug, found in COMPANIONS.items():
     PARTS[slug]["companion"] = {"susceptibilities": found}
 
 
-def shown_by(wildcards):
-    """The slug of a figure that has a page."""
-    return next(s for s in COMPANIONS if str(PAGES[s]["figure"]) == wildcards.figure)
-
-
 rule companion:
     # One HTML file that needs no network: tokens in their context, and what each head does.
     input:
