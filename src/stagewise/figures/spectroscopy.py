@@ -41,7 +41,7 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
         GridSpec(1, len(widths), figure=figure, left=left, right=0.985, top=top, bottom=bottom,
                  wspace=wspace, width_ratios=widths)
         for widths, left, top, bottom, wspace in (
-            ([1.1, 1, 1], 0.065, 0.97, 0.765, 0.42),
+            ([1.1, 0.9, 0.95], 0.065, 0.97, 0.765, 0.52),
             ([1, 1], 0.03, 0.705, 0.375, 0.06),
             ([1.3, 0.85, 0.85], 0.075, 0.31, 0.05, 0.47),
         )
@@ -216,7 +216,7 @@ def _features(axis: Axes, table: pd.DataFrame) -> None:
             [], [], "o" if full else "s", color=THEORY, markersize=4, label=label,
             markerfacecolor=THEORY if full else "white",
         )  # fmt: skip
-    axis.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="the same, of random sets of the same tokens")
+    axis.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="... of random sets of equal tokens")
     axis.set_ylabel("F1 of the best feature")
     axis.legend(loc="lower right", handletextpad=0.1)
     axis.set_title("Clusters and SAE features")
