@@ -61,7 +61,8 @@ def _heatmap(axis: Axes, matrix: pd.DataFrame, certain: np.ndarray) -> None:
             column, row, f"{value:+.2f}".replace("-", "−"), ha="center", va="center", fontsize=5.5,
             color="black" if certain[row, column] else "#8a929b",
         )  # fmt: skip
-    axis.set_xticks(range(matrix.shape[1]), list(matrix.columns), rotation=35, ha="right")
+    names = list(matrix.columns)
+    axis.set_xticks(range(len(names)), names, rotation=35, ha="right", fontsize=6)
     axis.set_yticks(range(len(matrix)), list(matrix.index))
     axis.set_ylabel("head")
     axis.tick_params(length=0)
