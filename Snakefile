@@ -40,6 +40,7 @@ rule all:
     default_target: True
     input:
         [f"{config['results']}/figure{page['figure']}.pdf" for page in PAGES.values()],
+        companion_pages(config["results"]),
         f"{config['results']}/claims.csv",
 
 

@@ -13,8 +13,11 @@ with step(snakemake) as job:  # noqa: F821
     claims = pd.read_csv(job.input.claims, keep_default_na=False)
     with written_whole(job.output.claims) as temporary:
         copyfile(job.input.claims, temporary)
-    for source, destination in zip(job.input.figures, job.output.figures, strict=True):
+    shown = {*zip(job.input.figures, job.output.figures, strict=True)}
+    shown |= {*zip(job.input.pages, job.output.pages, strict=True)}
+    for source, destination in sorted(shown):
         with written_whole(destination) as temporary:
             copyfile(source, temporary)
     with written_whole(job.output.page) as temporary:
-        temporary.write_text(page(claims, [Path(path).name for path in job.output.figures]))
+        names = [Path(destination).name for _, destination in sorted(shown)]
+        temporary.write_text(page(claims, names))

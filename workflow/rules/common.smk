@@ -370,6 +370,15 @@ def of_recording(variant, keep, file, example):
     ]
 
 
+# Papers with a page to read their tokens with, and the sampling of the run that it shows.
+COMPANIONS = {"susceptibilities": "response", "embryology": "development"}
+
+
+def companion_pages(folder):
+    """Those pages there."""
+    return [f"{folder}/figure{PAGES[slug]['figure']}.html" for slug in COMPANIONS]
+
+
 def shown_by(wildcards):
     """The slug of a figure that has a page to read its tokens with."""
     return next(

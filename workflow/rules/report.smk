@@ -46,9 +46,11 @@ rule gallery:
             f"{config['results']}/figure{page['figure']}.png"
             for page in PAGES.values()
         ],
+        pages=companion_pages(config["results"]),
         claims="<results>/claims.csv",
     output:
         figures=[f"docs/gallery/figure{page['figure']}.png" for page in PAGES.values()],
+        pages=companion_pages("docs/gallery"),
         claims="docs/gallery/claims.csv",
         page="docs/gallery/README.md",
     log:

@@ -16,7 +16,7 @@ input[type=range] { width: 260px; vertical-align: middle; }
 .tokens span { border-radius: 2px; }
 #context { min-height: 7.5em; max-height: 12em; overflow-y: auto; margin: 4px 0 12px; color: #555; }
 #context mark { background: #ffe08a; color: #000; outline: 1.5px solid #1a1a1a; }
-.bar { display: grid; grid-template-columns: 6.8em 1fr 3.4em; align-items: center; gap: 6px;
+.bar { display: grid; grid-template-columns: 8em 1fr 3.4em; align-items: center; gap: 6px;
   font-size: 12px; line-height: 1.42; cursor: pointer; }
 .bar.chosen { font-weight: 700; }
 .track { position: relative; height: 10px; background: linear-gradient(#999, #999) 50% / 1px 100%

@@ -28,7 +28,8 @@ def _row(claim: pd.Series) -> str:
 
 
 def page(claims: pd.DataFrame, figures: Sequence[str]) -> str:
-    """The whole page; `claims` as in claims.csv, `figures` the file names beside the page."""
+    """The whole page; `claims` as in claims.csv, `figures` the names of the images and companion
+    pages beside it."""
     counts = claims.verdict.value_counts()
     lines = [
         "# Gallery",
@@ -42,5 +43,8 @@ def page(claims: pd.DataFrame, figures: Sequence[str]) -> str:
         image = f"figure{number}.png"
         if image in figures:
             lines += [f"![figure {number}]({image})", ""]
+        companion = f"figure{number}.html"
+        if companion in figures:
+            lines += [f"[Its tokens, one by one]({companion}): a page to open in a browser.", ""]
         lines += [_HEAD, _RULE, *(_row(claim) for _, claim in part.iterrows())]
     return "\n".join(lines) + "\n"

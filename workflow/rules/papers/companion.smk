@@ -1,16 +1,10 @@
-# Pages to read a figure's map of tokens with, of the run that the figure shows. Their tables are
-# parts that no figure draws.
-COMPANIONS = {
-    slug: of_runs(
-        "synthetic_language", "susceptibility", f"{sampling}/susceptibilities.nc"
-    )[:1]
-    for slug, sampling in (
-        ("susceptibilities", "response"),
-        ("embryology", "development"),
-    )
-}
-for slug, found in COMPANIONS.items():
-    PARTS[slug]["companion"] = {"susceptibilities": found}
+# Their tables are parts that no figure draws.
+for slug, sampling in COMPANIONS.items():
+    PARTS[slug]["companion"] = {
+        "susceptibilities": of_runs(
+            "synthetic_language", "susceptibility", f"{sampling}/susceptibilities.nc"
+        )[:1]
+    }
 
 
 rule companion:
