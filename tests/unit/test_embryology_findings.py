@@ -159,6 +159,7 @@ def test_columns_that_do_not_agree_decide_nothing() -> None:
     assert "times as many draws would decide" in unreliable(NOISY[0].isel(checkpoint=0))
     assert "would decide" in found["development_separation"].doubt
     assert found["development_separation_two_chain"].doubt == ""
+    assert found["development_before"].doubt == ""  # which rests on other draws
 
 
 def test_the_fin() -> None:

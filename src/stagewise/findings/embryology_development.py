@@ -90,18 +90,17 @@ def measure(
         paths.append(path)
         tables.append(pd.concat([rows, known.assign(onset=began)]).assign(seed=along.attrs["seed"]))
     doubt = next(filter(None, map(unreliable, ends)), "")
+    path_doubt = unreliable(inputs["along"][0].isel(checkpoint=-1))
     found: dict[str, Measured] = {}
     for name in MATRICES:
-        apart = [abs(_dorsal(matrices(end)[name], tokens, name)[1]) for end in ends]
-        numbers = {
-            "separation": mean_of(apart),
-            **_circuit(paths[0], name, len(tokens.source)),
+        apart = mean_of([abs(_dorsal(matrices(end)[name], tokens, name)[1]) for end in ends])
+        numbers = {"separation": doubtful(apart, apart.doubt or doubt)} | {
+            key: doubtful(number, path_doubt)
+            for key, number in _circuit(paths[0], name, len(tokens.source)).items()
         }
         suffix = "" if name == "restricted" else f"_{name}"
         found |= {
-            f"development_{key}{suffix}": doubtful(
-                number, number.doubt or ("" if name == "two_chain" else doubt)
-            )
+            f"development_{key}{suffix}": doubtful(number, "") if name == "two_chain" else number
             for key, number in numbers.items()
         }
     return pd.concat(tables, ignore_index=True), found
