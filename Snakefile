@@ -56,7 +56,7 @@ for slug in PAGES:
     include: f"workflow/rules/papers/{slug}.smk"
 
 
-include: "workflow/rules/papers/companion.smk"
+include: "workflow/rules/companion.smk"
 
 
 checked(check_parts, config["papers"], PARTS)

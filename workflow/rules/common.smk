@@ -374,16 +374,14 @@ def of_recording(variant, keep, file, example):
 COMPANIONS = {"susceptibilities": "response", "embryology": "development"}
 
 
+def companions():
+    """Figure -> slug, of those papers."""
+    return {str(PAGES[slug]["figure"]): slug for slug in COMPANIONS if slug in PAGES}
+
+
 def companion_pages(folder):
     """Those pages there."""
-    return [f"{folder}/figure{PAGES[slug]['figure']}.html" for slug in COMPANIONS]
-
-
-def shown_by(wildcards):
-    """The slug of a figure that has a page to read its tokens with."""
-    return next(
-        slug for slug in COMPANIONS if str(PAGES[slug]["figure"]) == wildcards.figure
-    )
+    return [f"{folder}/figure{figure}.html" for figure in companions()]
 
 
 def part_settings(wildcards):

@@ -1,8 +1,10 @@
 # Their tables are parts that no figure draws.
-for slug, sampling in COMPANIONS.items():
+for slug in companions().values():
     PARTS[slug]["companion"] = {
         "susceptibilities": of_runs(
-            "synthetic_language", "susceptibility", f"{sampling}/susceptibilities.nc"
+            "synthetic_language",
+            "susceptibility",
+            f"{COMPANIONS[slug]}/susceptibilities.nc",
         )[:1]
     }
 
@@ -10,15 +12,15 @@ for slug, sampling in COMPANIONS.items():
 rule companion:
     # One HTML file that needs no network: tokens in their context, and what each head does.
     input:
-        tokens=lambda wildcards: f"{config['results']}/{shown_by(wildcards)}/companion.csv",
+        tokens=lambda wildcards: f"{config['results']}/{companions()[wildcards.figure]}/companion.csv",
     output:
         page="<results>/figure{figure}.html",
     log:
         "<logs>/figure{figure}_companion.log",
     wildcard_constraints:
-        figure="|".join(str(PAGES[slug]["figure"]) for slug in COMPANIONS),
+        figure="|".join(companions()) or "none",
     conda:
-        "../../../environment.yml"
+        "../../environment.yml"
     threads: 1
     resources:
         mem_mb=2000,
@@ -26,9 +28,11 @@ rule companion:
     params:
         *code(
             "draw_companion.py",
-            lambda wildcards: [f"stagewise.figures.{shown_by(wildcards)}_companion"],
+            lambda wildcards: [
+                f"stagewise.figures.{companions()[wildcards.figure]}_companion"
+            ],
             ["figures"],
         ),
-        settings=lambda wildcards: {"slug": shown_by(wildcards)},
+        settings=lambda wildcards: {"slug": companions()[wildcards.figure]},
     script:
-        "../../../scripts/draw_companion.py"
+        "../../scripts/draw_companion.py"
