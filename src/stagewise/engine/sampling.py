@@ -49,10 +49,6 @@ class Sampling:
     """Chains per checkpoint and n."""
     localization: float
     """gamma, precision of the Gaussian tether to the checkpoint."""
-    coupled: bool = False
-    """Chains of all `n` see the same minibatches and the same noise, and every second chain the
-    negated noise of the one before: differences between the sizes, and averages over such pairs,
-    are then almost free of noise (`estimators.susceptibilities`)."""
     weights: Weights = "own"
     """Of the checkpoints; others are a control (`engine.scrambled`)."""
     coordinates: Literal["weights", "relative"] = "weights"
@@ -95,6 +91,10 @@ class Sampling:
     """Also records what the draws' mirror images w* - (w - w*) would have given: mean losses and
     observables, and how likely they are. Averages over both have less noise, and no bias beyond
     the sampler's (`estimators.mirror`)."""
+    coupled: bool = False
+    """Chains of all `n` see the same minibatches and the same noise, and every second chain the
+    negated noise of the one before: differences between the sizes, and averages over such pairs,
+    are then almost free of noise (`estimators.susceptibilities`)."""
     checkpoints: dict[str, Any] | None = None
     """Column -> value (or list of values): only checkpoints whose index row matches."""
     execution: Literal["auto", "eager", "compiled"] = "auto"

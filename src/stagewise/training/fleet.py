@@ -184,7 +184,7 @@ class Fleet:
         now = self._of
         if self.step < self._longest_warmup:
             now = now._replace(rate=now.rate * (self.step / self._warmup).clamp(max=1))
-        if left <= self._longest_anneal:
+        if 0 < left <= self._longest_anneal:
             now = now._replace(rate=now.rate * (left / self._anneal).clamp(max=1))
         return now
 
