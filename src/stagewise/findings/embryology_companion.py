@@ -1,6 +1,5 @@
 """Tokens on one map of all steps of training, for the companion page."""
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ import xarray as xr
 
 from stagewise.findings.measured import Measured, exact
 from stagewise.findings.token_rows import Array, Described, columns, described, token_rows
+from stagewise.findings.umap_places import umap_places
 from stagewise.settings import build
 
 
@@ -47,7 +47,8 @@ def measure(
     length = tokens.classes.shape[1]
     values = [step.reshape(-1, length, step.shape[1])[chosen] for step in steps]
     parts = [each.reshape(-1, each.shape[-1]) for each in values]
-    places = np.split(_map(np.concatenate(parts)), len(parts))
+    together = umap_places(np.concatenate(parts), neighbours=30, closest=0.3)
+    places = np.split(together.astype(float), len(parts))
     names = [str(name) for name in found["component"].values]
     table = pd.concat(
         [
@@ -68,13 +69,3 @@ def _first_of_each(sources: list[str], count: int) -> Array:
         if seen[source] <= count:
             chosen.append(place)
     return np.array(chosen)
-
-
-def _map(values: Array) -> Array:
-    """(row, 2), a UMAP of rows."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what is not there without tensorflow, or of one thread
-        from umap import UMAP  # takes seconds
-
-        model = UMAP(n_neighbors=min(30, len(values) - 1), min_dist=0.3, random_state=0, n_jobs=1)
-        return np.asarray(model.fit_transform(values), dtype=float)

@@ -1,6 +1,5 @@
 """Claim C1 as the paper shows it: planar maps of the cloud, and what of them persists."""
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
@@ -15,6 +14,7 @@ from sklearn.manifold import trustworthiness
 from stagewise.estimators.neighbourhoods import nearest, overlap
 from stagewise.findings.measured import Measured, exact
 from stagewise.findings.token_patterns import NAMES, Tokens, matrices, tokens_of
+from stagewise.findings.umap_places import umap_places
 from stagewise.settings import build
 
 Array = NDArray[np.float64]
@@ -91,15 +91,8 @@ def _nearest(along: xr.Dataset, steps: list[int]) -> list[int]:
 
 
 def _map(cloud: Array, neighbours: int, *, state: int = 0) -> Array:
-    """UMAP of (token, head) in the plane (McInnes et al. 2018, 1802.03426)."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what is not there without tensorflow, or of one thread
-        from umap import UMAP  # takes seconds
-
-        model = UMAP(
-            n_neighbors=min(neighbours, len(cloud) - 1), min_dist=0.1, random_state=state, n_jobs=1
-        )
-        return np.asarray(model.fit_transform(cloud), dtype=np.float64)
+    """Of (token, head) in the plane."""
+    return umap_places(cloud, neighbours=neighbours, state=state).astype(np.float64)
 
 
 def _trust(cloud: Array, places: Array) -> float:
