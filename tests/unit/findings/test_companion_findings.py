@@ -81,7 +81,7 @@ def test_the_page_of_figure_13_has_the_same_tokens_at_all_steps(
     found: xr.Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # UMAP compiles itself for many seconds; any map will do.
-    monkeypatch.setattr(embryology_companion, "_map", lambda values: values[:, :2])
+    monkeypatch.setattr(embryology_companion, "umap_places", lambda values, **how: values[:, :2])
     table, statistics = embryology_companion.measure(
         {"susceptibilities": [found]}, {"model": MODEL, "sequences": 2}
     )
