@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import xarray as xr
 import yaml
+from safetensors.torch import load_file
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = Path(__file__).resolve().parent / "tiny"
@@ -144,3 +146,18 @@ def tiny(path: Path) -> Copy:
     together = shipped | copy.configuration()
     (path / "config.yaml").write_text(yaml.safe_dump(together, sort_keys=False))
     return copy
+
+
+def same_tensors(first: Path, second: Path) -> None:
+    """Checkpoints of two folders, bit for bit."""
+    one, two = (load_file(folder / "checkpoints.safetensors") for folder in (first, second))
+    assert one.keys() == two.keys()
+    assert all(one[name].equal(two[name]) for name in one)
+
+
+def same_draws(first: Path, second: Path) -> None:
+    """Draws of two folders: all but the provenance, which has times in it."""
+    one, two = (
+        xr.load_dataset(folder / "draws.nc", engine="h5netcdf") for folder in (first, second)
+    )
+    assert one.drop_attrs().identical(two.drop_attrs())

@@ -5,12 +5,9 @@ import os
 import signal
 import subprocess
 import time
-from pathlib import Path
 
 import pytest
-import xarray as xr
-from copies import Copy, command, environment
-from safetensors.torch import load_file
+from copies import Copy, command, environment, same_draws, same_tensors
 
 pytestmark = pytest.mark.workflow
 
@@ -98,17 +95,3 @@ def test_two_copies_make_the_same_bytes(finished: Copy, start: Copy) -> None:
             same_tensors(found.parent, other.parent)
         elif found.name == "draws.nc":
             same_draws(found.parent, other.parent)
-
-
-def same_tensors(first: Path, second: Path) -> None:
-    one, two = (load_file(folder / "checkpoints.safetensors") for folder in (first, second))
-    assert one.keys() == two.keys()
-    assert all(one[name].equal(two[name]) for name in one)
-
-
-def same_draws(first: Path, second: Path) -> None:
-    """All but the provenance, which has times in it."""
-    one, two = (
-        xr.load_dataset(folder / "draws.nc", engine="h5netcdf") for folder in (first, second)
-    )
-    assert one.drop_attrs().identical(two.drop_attrs())

@@ -208,14 +208,26 @@ def retraining_settings(wildcards):
 
 
 def sampling_settings(wildcards):
-    """What draws depend on beside the checkpoints."""
+    """What draws depend on beside the checkpoints: not on how many jobs share the chains."""
     section = variant_of(wildcards)
+    sampling = section["sampling"][wildcards.sampling]
     return ordered(
         {
             "model": section.get("model", {}),
-            "sampling": section["sampling"][wildcards.sampling],
+            "sampling": {key: sampling[key] for key in sampling if key != "shards"},
         }
     )
+
+
+def shards(wildcards):
+    """The draws of the jobs that share the chains of a sampling; nothing where one has them all."""
+    count = variant_of(wildcards)["sampling"][wildcards.sampling].get("shards", 1)
+    run = f"{wildcards.testbed}/{wildcards.variant}/seed{wildcards.seed}"
+    return [
+        f"{config['results']}/{run}/{wildcards.sampling}/shard{shard}of{count}.nc"
+        for shard in range(1, count + 1)
+        if count > 1
+    ]
 
 
 def compression_settings(wildcards):

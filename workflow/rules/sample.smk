@@ -1,10 +1,12 @@
 rule sample:
-    # Draws from the local posterior of every checkpoint of a run.
+    # Draws from the local posterior of every checkpoint of a run; gathered, where jobs share the
+    # chains.
     input:
         checkpoints=checkpoints,
         tokens=tokens,
         text=text,
         own=own_files_of,
+        shards=shards,
     output:
         draws="<results>/{testbed}/{variant}/seed{seed}/{sampling}/draws.nc",
     log:
@@ -26,6 +28,26 @@ rule sample:
         settings=lambda wildcards: Section(sampling_settings(wildcards)),
     script:
         "../../scripts/sample_posterior.py"
+
+
+use rule sample as sample_shard with:
+    # Some of the chains.
+    input:
+        checkpoints=checkpoints,
+        tokens=tokens,
+        text=text,
+        own=own_files_of,
+    output:
+        draws=temp(
+            "<results>/{testbed}/{variant}/seed{seed}/{sampling}/shard{shard}of{shards}.nc"
+        ),
+    log:
+        "<logs>/{testbed}/{variant}/seed{seed}/{sampling}/shard{shard}of{shards}.log",
+    benchmark:
+        "<logs>/{testbed}/{variant}/seed{seed}/{sampling}/shard{shard}of{shards}.tsv"
+    wildcard_constraints:
+        shard=r"\d+",
+        shards=r"\d+",
 
 
 rule diagnostics:

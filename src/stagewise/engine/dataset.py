@@ -29,9 +29,11 @@ def _lead(found: Posteriors) -> tuple[int, ...]:
 
 
 def _by_chain(tensor: Tensor, found: Posteriors) -> NDArray[Any]:
-    """(..., row) -> (posterior..., chain, ...)"""
-    lead = (*_lead(found), found.sampling.chains)
-    whole: NDArray[Any] = tensor.movedim(-1, 0).reshape(*lead, *tensor.shape[:-1]).cpu().numpy()
+    """(..., row) -> (posterior..., chain, ...), as a file would have it: sums of its numbers are
+    then the same to the last digit, whether they are taken here or of the file."""
+    lead = (*_lead(found), len(found.chains))
+    shaped = tensor.movedim(-1, 0).reshape(*lead, *tensor.shape[:-1])
+    whole: NDArray[Any] = shaped.contiguous().cpu().numpy()
     return whole
 
 
@@ -71,7 +73,7 @@ def dataset(recorded: Mapping[str, Tensor], found: Posteriors) -> xr.Dataset:
     coordinates: dict[str, Any] = {
         "checkpoint": np.arange(len(points)),
         "n": found.sizes,
-        "chain": np.arange(sampling.chains),
+        "chain": np.array(found.chains),
         "draw": sampling.burn_in + sampling.thin * np.arange(sampling.draws),
     }
     if sampling.components:
@@ -104,7 +106,7 @@ def observables(
             trace = traces[name] if sampling.mirror else traces[name][:, :, 0]
             images = ["image"] if sampling.mirror else []
             dims = (*names, f"{name}_draw", *images, *entries)
-            lead = (*_lead(found), sampling.chains)
+            lead = (*_lead(found), len(found.chains))
             variables[f"{name}_loss"] = (dims, trace.reshape(*lead, *trace.shape[1:]))
             every = sampling.thin * sampling.observables[name].every
             count = evaluations(sampling.observables[name], sampling.draws)

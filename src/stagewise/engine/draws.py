@@ -19,6 +19,11 @@ def save(path: str | Path, draws: xr.Dataset, provenance: Mapping[str, Any]) -> 
         described.to_netcdf(temporary, engine="h5netcdf")
 
 
+def is_trace(variable: xr.Variable | xr.DataArray) -> bool:
+    """Whether it is a trace of an observable, which may be too large for memory."""
+    return any(str(dim).endswith("_draw") for dim in variable.dims)
+
+
 def load(path: str | Path) -> xr.Dataset:
     """The draws of a file; ArtifactError, naming the file, if it is not whole.
 
@@ -31,7 +36,7 @@ def load(path: str | Path) -> xr.Dataset:
     try:
         draws = xr.open_dataset(path, engine="h5netcdf")
         for variable in draws.variables.values():
-            if not any(str(dim).endswith("_draw") for dim in variable.dims):
+            if not is_trace(variable):
                 variable.load()
     except (OSError, ValueError, KeyError) as error:
         raise ArtifactError(f"{path} is not a whole netCDF file ({error}). {remedy}") from error

@@ -54,12 +54,14 @@ class Posteriors:
     """(checkpoint, component, n, step size); not a number for samplers without one."""
     options: Any
     """Settings that only this sampler has."""
+    chains: range
+    """Numbers of the chains of each."""
 
     @property
     def grid(self) -> Tensor:
         """All rows (row, 5): the places of checkpoint, component, n and step size, and chain."""
-        lengths = (*self.epsilon.shape, self.sampling.chains)
-        return torch.cartesian_prod(*map(torch.arange, lengths))
+        numbers = torch.arange(self.chains.start, self.chains.stop)
+        return torch.cartesian_prod(*map(torch.arange, self.epsilon.shape), numbers)
 
     def rows(self, grid: Tensor) -> dict[str, Tensor]:
         """What tells rows apart, for some rows of the grid.
@@ -131,9 +133,16 @@ class Posteriors:
 
 
 def posteriors(
-    testbed: Testbed, points: Points, kernel: Kernel, sampling: Sampling, *, seed: int
+    testbed: Testbed,
+    points: Points,
+    kernel: Kernel,
+    sampling: Sampling,
+    *,
+    seed: int,
+    chains: range | None = None,
 ) -> Posteriors:
-    """The posteriors of `points` under the settings; ValueError for settings that do not fit."""
+    """The posteriors of `points` under the settings, with some of their chains or all of them;
+    ValueError for settings that do not fit."""
     shapes = {name: tuple(tensor.shape[1:]) for name, tensor in points.parameters.items()}
     centres = flatten(points.parameters, shapes)
     components = sampling.components or [ALL]
@@ -176,6 +185,7 @@ def posteriors(
         nbeta=nbeta,
         epsilon=_epsilon(sampling, nbeta, curvature),
         options=options(sampling.kernel, sampling.options),
+        chains=range(sampling.chains) if chains is None else chains,
     )
 
 

@@ -40,8 +40,10 @@ def sample(
     report: Report,
     side_file: SideFile | None = None,
     memory: int = MEMORY,
+    chains: range | None = None,
 ) -> xr.Dataset:
-    """Draws from the local posterior of every checkpoint, with diagnostics.
+    """Draws from the local posterior of every checkpoint, with diagnostics; of `chains` alone if
+    they are given (`engine.shards`).
 
     Dimensions (checkpoint, n, chain, draw); variables
 
@@ -89,7 +91,7 @@ def sample(
         chosen = testbed.with_own_truth(chosen)
     if sampling.coordinates == "relative":
         testbed, chosen = relative(testbed, chosen)
-    found = posteriors(testbed, chosen, kernel, sampling, seed=seed)
+    found = posteriors(testbed, chosen, kernel, sampling, seed=seed, chains=chains)
     grid = found.grid
     one = Chains(kernel, found, grid[:1], seed=seed, places=places).cost()
     if one.written > memory:
@@ -109,7 +111,7 @@ def sample(
     for number, (rows, moving) in enumerate(chunks):
         if number < chunk:
             continue
-        chains = Chains(
+        moved = Chains(
             kernel,
             found,
             grid[rows],
@@ -123,15 +125,15 @@ def sample(
             memory=memory,
         )
         if number == chunk and step > 0:
-            chains.restore(tensors, step)
-        while chains.step < sampling.steps:
-            chains.advance()
-            share = (number + chains.step / sampling.steps) / len(chunks)
+            moved.restore(tensors, step)
+        while moved.step < sampling.steps:
+            moved.advance()
+            share = (number + moved.step / sampling.steps) / len(chunks)
             report(round(share * sampling.steps), f"{len(grid)} chains")
             if side_file and side_file.due():
-                counters = {"chunk": number, "step": chains.step, "rows": size}
-                side_file.save({**finished, **chains.tensors()}, counters)
-        whole = {**chains.recorded, **chains.moments()}
+                counters = {"chunk": number, "step": moved.step, "rows": size}
+                side_file.save({**finished, **moved.tensors()}, counters)
+        whole = {**moved.recorded, **moved.moments()}
         finished |= {f"finished.{number}.{name}": tensor for name, tensor in whole.items()}
     order = torch.cat([rows for rows, _ in chunks]).argsort()
     recorded = {
@@ -146,6 +148,11 @@ def sample(
     draws["tether_rise"] = (draws.curvature.dims, rise.cpu().numpy())
     norms = gradient_norms(found, memory).reshape(draws.curvature.shape)
     draws["gradient_norm"] = (draws.curvature.dims, norms.cpu().numpy())
+    return diagnosed(draws)
+
+
+def diagnosed(draws: xr.Dataset) -> xr.Dataset:
+    """The draws with what is said of all their chains: `diagnose` and `locality`."""
     draws = draws.merge(diagnose(draws.excess_loss)).merge(locality(draws))
     lost = int((~draws.stationary).sum())
     if lost:
@@ -172,7 +179,8 @@ def _repaid(found: Posteriors) -> bool:
     sampling = found.sampling
     if sampling.batch is None:
         return False
-    chains = len(found.grid) // len(found.points)
+    # Of all shards together, so that each decides like the whole.
+    chains = len(found.grid) // len(found.points) // len(found.chains) * sampling.chains
     return chains * sampling.draws * sampling.batch > (found.testbed.samples or 0)
 
 

@@ -106,13 +106,17 @@ class Sampling:
     only where it moves the estimate by less than its error."""
     device: Literal["cpu", "cuda"] = "cpu"
     """Where the chains run. Their random numbers are the same on both."""
+    shards: int = 1
+    """Jobs that share the chains (`engine.shards`); their draws do not depend on it."""
     options: dict[str, Any] = field(default_factory=dict)
     """Settings that only this kernel knows."""
 
     def __post_init__(self) -> None:
-        for name in ("steps", "chains", "thin"):
+        for name in ("steps", "chains", "thin", "shards"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: must be at least 1, got {getattr(self, name)}")
+        if self.shards > self.chains:
+            raise ValueError(f"shards: {self.shards} jobs cannot share {self.chains} chains")
         if not 0 <= self.burn_in < self.steps:
             raise ValueError(
                 f"burn_in: must be from 0 to steps - 1 = {self.steps - 1}, got {self.burn_in}"

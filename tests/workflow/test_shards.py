@@ -1,0 +1,28 @@
+"""A sampling whose chains several jobs share ends like one that a single job makes."""
+
+import pytest
+from copies import Copy, same_draws
+
+pytestmark = pytest.mark.workflow
+
+RUN = "results/line/fits/seed0/sgld"
+TABLE = f"{RUN}/llc.csv"
+
+
+def test_shared_chains_give_the_same_results(finished: Copy, start: Copy) -> None:
+    start.configure("testbeds", "line", "fits", "sampling", "sgld", "shards", to=2)
+    assert {f"sample_shard line/fits/seed0/sgld/shard{k}of2" for k in (1, 2)} <= set(
+        start.plan(TABLE)
+    )
+    start.made(TABLE)
+    same_draws(finished.path / RUN, start.path / RUN)
+    assert (start.path / TABLE).read_bytes() == (finished.path / TABLE).read_bytes()
+    assert {path.name for path in (start.path / RUN).iterdir()} == {"draws.nc", "llc.csv"}
+    assert start.plan(TABLE) == {}
+
+
+def test_more_shards_than_chains_are_refused(start: Copy) -> None:
+    start.configure("testbeds", "line", "fits", "sampling", "sgld", "shards", to=3)
+    ended = start.snakemake("--dry-run", TABLE)
+    assert ended.status == 1
+    assert "line.fits.sampling.sgld.shards: 3 jobs cannot share 2 chains" in ended.text
