@@ -20,9 +20,9 @@ from hypothesis import seed as seeded
 from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow"))
-from copies import Copy, fresh, tiny  # noqa: E402
-from forked import snakemake_in_a_fork  # noqa: E402
-from fuzzed import Fuzzed, broken, plain  # noqa: E402
+from copies import Copy, fresh, tiny
+from forked import snakemake_in_a_fork
+from fuzzed import Fuzzed, broken, plain
 
 HERE = Path(__file__).resolve().parent
 
@@ -40,7 +40,9 @@ def outcome(copy: Copy, case: Fuzzed) -> tuple[str, str]:
     return "traceback", ended.text
 
 
-def campaign(copy: Copy, cases: int, seed: int, label: str) -> tuple[Counter[tuple[str, str]], list]:
+def campaign(
+    copy: Copy, cases: int, seed: int, label: str
+) -> tuple[Counter[tuple[str, str]], list]:
     """How many cases of each kind ended how; and the file and output of those that must not."""
     counts: Counter[tuple[str, str]] = Counter()
     bad = []
@@ -86,7 +88,10 @@ def main() -> int:
             counts, bad = campaign(make(Path(folder) / label), cases, chosen.seed, label)
             failed += bad
             for kind in sorted({kind for kind, _ in counts}):
-                hows = {how: counts[kind, how] for how in ("planned", "refused", "too slow", "traceback")}
+                hows = {
+                    how: counts[kind, how]
+                    for how in ("planned", "refused", "too slow", "traceback")
+                }
                 rows.append({"configuration": label, "change": kind, **hows})
     table = pd.DataFrame(rows)
     print(table.to_string(index=False))

@@ -155,7 +155,9 @@ def _slipped(draw: st.DrawFn, text: str) -> str:
     at = draw(st.integers(0, len(lines) - 1))
     line = lines[at]
     cut = draw(st.integers(0, len(line)))
-    sign = draw(st.sampled_from([":", "-", "{", "[", "]", "'", '"', "&x", "*x", "#", "\t", "%", "!"]))
+    sign = draw(
+        st.sampled_from([":", "-", "{", "[", "]", "'", '"', "&x", "*x", "#", "\t", "%", "!"])
+    )
     lines[at : at + 1] = draw(
         st.sampled_from([[], [line, line], ["   " + line], [line[:cut] + sign + line[cut:]]])
     )
