@@ -43,6 +43,8 @@ def _message(error: ValidationError) -> str:
     if error.validator == "required":
         missing = [key for key in error.validator_value if key not in error.instance]
         return "\n".join(f"{where}.{key}: missing".lstrip(".") for key in missing)
+    if error.validator == "pattern" and "propertyNames" in error.absolute_schema_path:
+        return f"{where}.{error.instance}: a name may hold letters, digits, _ and - only"
     if error.validator in ("anyOf", "oneOf"):
         return f"{where}: {error.instance!r} is none of the forms allowed here"
     if error.validator == "minItems" and not error.instance:
@@ -70,8 +72,20 @@ def check_configuration(
     The schema first; then what hangs together across keys, as the steps themselves check it; and
     that every testbed and sampler is a module below `library`, the folder of the package.
     """
+    _raise("The configuration", [*_wrong_keys(config)])
     check(config, schema, "The configuration")
     _raise("The configuration", [*_wrong_corpora(config), *_wrong_steps(config, library)])
+
+
+def _wrong_keys(section: Any, where: str = "") -> Iterator[str]:
+    """YAML reads a key such as 1, yes or ~ as something that no step could be told by name."""
+    if isinstance(section, list):
+        section = dict(zip(map(str, range(len(section))), section, strict=True))
+    if isinstance(section, Mapping):
+        for key, value in section.items():
+            if not isinstance(key, str):
+                yield f"{where}{key!r}: keys must be text; write it in quotes"
+            yield from _wrong_keys(value, f"{where}{key}.")
 
 
 def _wrong_corpora(config: Mapping[str, Any]) -> Iterator[str]:

@@ -121,11 +121,8 @@ def code_cases() -> Iterator[Case]:
         "src/stagewise/testbeds/superposition.py",
         appended("src/stagewise/testbeds/superposition.py"),
         lambda job: (
-            (
-                any(output.startswith("results/superposition/") for output in job.outputs)
-                and job.rule not in ("llc", "influence", "susceptibilities")
-            )
-            or (job.rule == "measure" and _reads(job, "stagewise.testbeds.superposition"))
+            any(output.startswith("results/superposition/") for output in job.outputs)
+            and job.rule not in ("llc", "influence", "susceptibilities")
         ),
         "testbeds/superposition.py",
     )

@@ -94,6 +94,21 @@ SETTINGS: dict[str, tuple[tuple[str | int, ...], Any, list[str]]] = {
         {},
         ["papers.tiny.line: there is no such part; did you mean 'lines'?"],
     ),
+    "a name that is a path": (
+        ("testbeds", "line", "fits/more"),
+        {"seeds": [0]},
+        ["testbeds.line.fits/more: a name may hold letters, digits, _ and - only"],
+    ),
+    "a sampling's name": (
+        (*FITS, "sampling", "a|b"),
+        {},
+        ["line.fits.sampling.a|b: a name may hold"],
+    ),
+    "keys that are not text": (
+        (*FITS, "model"),
+        {"samples": 32, "list": [{None: 1}], 3: 4},
+        ["fits.model.list.0.None: keys must be text; write it in quotes", "fits.model.3: keys"],
+    ),
     "two at once": (
         SGLD,
         lambda section: section | {"chains": 0, "steps": "many"},
