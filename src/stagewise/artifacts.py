@@ -1,8 +1,10 @@
 """Files that are whole or absent, and the errors that name them."""
 
 import contextlib
+import glob
 import hashlib
 import os
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,15 +17,20 @@ class ArtifactError(Exception):
 def written_whole(path: str | Path) -> Iterator[Path]:
     """A temporary path beside `path`, renamed to it when the block ends without an error.
 
-    Readers never see a half-written file, and a kill leaves the earlier one as it was. A file has
-    one writer, so the temporary name is always the same and what a kill leaves is overwritten.
+    Readers never see a half-written file, and a kill leaves the earlier one as it was. Writers do
+    not meet: a job that outlived its killed Snakemake may write the same file as the next one's,
+    with the same content. The first to end takes away what others have begun, dead or alive.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.stem}.partial{path.suffix}")
+    begun = f".{path.stem}.partial-"
+    temporary = path.with_name(f"{begun}{secrets.token_hex(4)}{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
-        os.replace(temporary, path)
+        if temporary.exists() or not path.exists():
+            os.replace(temporary, path)
+        for left in path.parent.glob(f"{glob.escape(begun)}*{glob.escape(path.suffix)}"):
+            left.unlink(missing_ok=True)
     except OSError as error:
         raise ArtifactError(
             f"cannot write {path}: {error.strerror or error}. "
