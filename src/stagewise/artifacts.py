@@ -1,6 +1,7 @@
 """Files that are whole or absent, and the errors that name them."""
 
 import contextlib
+import errno
 import glob
 import hashlib
 import os
@@ -31,14 +32,36 @@ def written_whole(path: str | Path) -> Iterator[Path]:
             os.replace(temporary, path)
         for left in path.parent.glob(f"{glob.escape(begun)}*{glob.escape(path.suffix)}"):
             left.unlink(missing_ok=True)
-    except OSError as error:
+    except Exception as error:
+        reason = _reason(error)
+        if reason is None:
+            raise
         raise ArtifactError(
-            f"cannot write {path}: {error.strerror or error}. "
-            f"Check the permissions and the free space of {path.parent}."
+            f"cannot write {path}: {reason}. "
+            f"Check the permissions and the free space of {path.parent}/."
         ) from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def check_room(path: Path, size: int) -> None:
+    """OSError if there is no room at the path for so many bytes, which are taken and given back.
+
+    For writers that do not survive a full disk: HDF5 ends the process.
+    """
+    if hasattr(os, "posix_fallocate"):  # not on macOS
+        with path.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, size)
+
+
+def _reason(error: Exception) -> str | None:
+    """What the system had against writing; None for an error of another kind. Libraries of file
+    formats wrap the system's errors into exceptions of their own."""
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    codes = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
+    return next((text for text in map(os.strerror, codes) if text in str(error)), None)
 
 
 def file_digest(path: str | Path) -> str:

@@ -6,16 +6,20 @@ from typing import Any
 
 import xarray as xr
 
-from stagewise.artifacts import ArtifactError, written_whole
+from stagewise.artifacts import ArtifactError, check_room, written_whole
 from stagewise.provenance import as_text
 
 FORMAT = "stagewise-draws-1"
+
+OVERHEAD = 1 << 18
+"""Bytes of a file beside its arrays, and more: names, coordinates, provenance."""
 
 
 def save(path: str | Path, draws: xr.Dataset, provenance: Mapping[str, Any]) -> None:
     """Writes the draws, whole or not at all."""
     described = draws.assign_attrs(format=FORMAT, provenance=as_text(provenance))
     with written_whole(path) as temporary:
+        check_room(temporary, described.nbytes + OVERHEAD)
         described.to_netcdf(temporary, engine="h5netcdf")
 
 

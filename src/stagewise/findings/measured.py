@@ -119,7 +119,7 @@ def load(path: str | Path) -> dict[str, Measured]:
         return {name: Measured(**fields) for name, fields in document["statistics"].items()}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ArtifactError(
-            f"{path} cannot be read ({error}). Delete it and run snakemake again."
+            f"{path} cannot be read ({error}). Delete {path} and run snakemake again."
         ) from error
 
 
