@@ -57,6 +57,7 @@ for slug in PAGES:
 
 
 include: "workflow/rules/companion.smk"
+include: "workflow/rules/plan.smk"
 
 
 checked(check_parts, config["papers"], PARTS)

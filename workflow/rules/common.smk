@@ -396,6 +396,16 @@ def companion_pages(folder):
     return [f"{folder}/figure{figure}.html" for figure in companions()]
 
 
+def figure_files(folder):
+    """Figure -> its files there."""
+    pages = companions()
+    return {
+        str(page["figure"]): [f"{folder}/figure{page['figure']}.pdf"]
+        + [f"{folder}/figure{page['figure']}.html"] * (str(page["figure"]) in pages)
+        for page in PAGES.values()
+    }
+
+
 def part_settings(wildcards):
     """The section of the configuration for one part of a paper's measurement."""
     return ordered(config["papers"].get(wildcards.slug, {}).get(wildcards.part, {}))
