@@ -12,4 +12,4 @@ with step(snakemake) as job:  # noqa: F821
     jobs = [found for found in jobs if found.outputs]
     of_figures = tables.figures(jobs, job.settings["figures"])
     save(job.output.plan, tables.resources(jobs, of_figures))
-    save(job.output.schedule, tables.schedules(jobs, of_figures))
+    save(job.output.schedule, tables.schedules(jobs, of_figures, job.settings["clusters"]))

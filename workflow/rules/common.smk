@@ -1,4 +1,5 @@
 import sys
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from stagewise.configuration import (
     check_page,
     check_parts,
 )
+from stagewise.planning.estimates import Estimates
 from stagewise.pretrained import own_files
 from stagewise.settings import Section, SettingsError, lines
 from stagewise.tracking import code_of
@@ -148,6 +150,33 @@ def text(wildcards):
 def memory(wildcards):
     """Megabytes that jobs on the checkpoints of a variant may take."""
     return variant_of(wildcards).get("memory_mb", 4000)
+
+
+@cache
+def estimates():
+    """Of the jobs of this configuration."""
+    return Estimates(config)
+
+
+def job_of(wildcards):
+    """What estimates know a job by, beside its rule."""
+    names = ("testbed", "variant", "sampling", "compression")
+    return [wildcards[name] for name in names if name in wildcards.keys()]
+
+
+def minutes(rule, least):
+    """Time limit of a job of that rule: several times its estimate, and at least so much."""
+    return lambda wildcards: estimates().minutes(least, rule, *job_of(wildcards))
+
+
+def seconds(rule):
+    """What a job of that rule should take; for plans."""
+    return lambda wildcards: estimates().seconds(rule, *job_of(wildcards))
+
+
+def megabytes(rule):
+    """What a job of that rule should write; for plans."""
+    return lambda wildcards: estimates().megabytes(rule, *job_of(wildcards))
 
 
 def own_files_of(wildcards):

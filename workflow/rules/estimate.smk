@@ -142,7 +142,9 @@ rule curvature:
     threads: 1
     resources:
         mem_mb=memory,
-        runtime=30,
+        runtime=minutes("curvature", 30),
+        expected_s=seconds("curvature"),
+        output_mb=megabytes("curvature"),
     params:
         *code("estimate_curvature.py", train_modules, ["testbeds"]),
         *settings(curvature_settings),
@@ -171,7 +173,9 @@ rule compress:
     threads: 1
     resources:
         mem_mb=memory,
-        runtime=60,
+        runtime=minutes("compress", 60),
+        expected_s=seconds("compress"),
+        output_mb=megabytes("compress"),
         gpu=lambda wildcards: int(
             compression_settings(wildcards)["compression"].get("device") == "cuda"
         ),
@@ -199,7 +203,9 @@ rule behaviour:
     threads: 1
     resources:
         mem_mb=4000,
-        runtime=30,
+        runtime=minutes("behaviour", 30),
+        expected_s=seconds("behaviour"),
+        output_mb=megabytes("behaviour"),
     params:
         *code("measure_behaviour.py", train_modules, ["testbeds"]),
         *settings(model_settings),

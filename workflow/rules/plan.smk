@@ -20,6 +20,7 @@ rule plan:
             {
                 "overlay": workflow.config_settings.overwrite_config,
                 "figures": figure_files(config["results"]),
+                "clusters": config["planning"]["clusters"],
             }
         ),
     script:

@@ -18,7 +18,9 @@ rule sample:
     threads: 1
     resources:
         mem_mb=memory,
-        runtime=60,
+        runtime=minutes("sample", 60),
+        expected_s=seconds("sample"),
+        output_mb=megabytes("sample"),
         gpu=lambda wildcards: int(
             sampling_settings(wildcards)["sampling"].get("device") == "cuda"
         ),

@@ -15,7 +15,9 @@ rule train:
     threads: 1
     resources:
         mem_mb=2000,
-        runtime=60,
+        runtime=minutes("train", 60),
+        expected_s=seconds("train"),
+        output_mb=megabytes("train"),
     params:
         *code("train_run.py", train_modules, ["testbeds"]),
         *settings(run_settings),
@@ -41,7 +43,9 @@ rule retrain:
     threads: 1
     resources:
         mem_mb=memory,
-        runtime=60,
+        runtime=minutes("retrain", 60),
+        expected_s=seconds("retrain"),
+        output_mb=megabytes("retrain"),
     params:
         *code("retrain_subsets.py", train_modules, ["testbeds"]),
         *settings(retraining_settings),

@@ -62,6 +62,8 @@ def planned(targets: Iterable[str], overlay: Mapping[str, Any], snakefile: Path)
     events = _Events()
     output = OutputSettings(dryrun=True, enable_file_logging=False)
     with SnakemakeApi(output) as api:
+        for shown in logger.handlers:
+            shown.setLevel(logging.WARNING)
         workflow = api.workflow(
             resource_settings=ResourceSettings(cores=UNBOUNDED),
             config_settings=ConfigSettings(config=dict(overlay)),

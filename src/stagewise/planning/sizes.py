@@ -32,3 +32,17 @@ class Network:
     """Losses of a sample of an observable: 1, or its tokens."""
     ablated: int = 0
     """Components that are left out in turn when behaviour is scored."""
+    factors: tuple[int, int] = (0, 0)
+    """Of deep linear networks: how many, and how wide."""
+    whole: bool = False
+    """Whether sufficient statistics give the loss on all data, for the price of one sample."""
+
+    @property
+    def on_all_data(self) -> float:
+        """Operations of the loss on all data."""
+        return self.operations * (1 if self.whole else self.samples)
+
+    @property
+    def on_reported(self) -> float:
+        """Operations of a reported loss."""
+        return self.operations * self.reported if self.reported else self.on_all_data

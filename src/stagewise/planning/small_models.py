@@ -65,6 +65,7 @@ def deep_linear(model: Model, _: Mapping[str, int]) -> Network:
         samples=samples or 1,
         points=points * len(model.get("rescalings") or [1]) if model.get("points") else 0,
         item=4 if model.get("dtype") == "float32" else 8,
+        factors=(depth, widest),
     )
 
 
@@ -90,6 +91,7 @@ def superposition(model: Model, _: Mapping[str, int]) -> Network:
         samples=sizes[0] if trained else 1,
         points=0 if trained else len(model["points"]) * len(sizes) * sets,
         item=8,
+        whole=True,
         columns={"samples": sizes, "phase": model.get("points", [])},
     )
 

@@ -1,6 +1,6 @@
 """What a run would take, by figure and rule, and how long on so many machines: tidy tables."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import pandas as pd
 
@@ -9,8 +9,6 @@ from stagewise.planning.jobs import Job
 from stagewise.planning.schedule import schedule
 
 EVERYTHING, ALL_RULES = "all", "all"
-MACHINES = {8: 128, 64: 1024}
-"""GPUs -> cores beside them, of the simulated schedules."""
 
 
 def figures(jobs: Sequence[Job], files: Mapping[str, Collection[str]]) -> dict[str, set[int]]:
@@ -52,7 +50,7 @@ def resources(jobs: Sequence[Job], of_figures: Mapping[str, set[int]]) -> pd.Dat
         groups = [(str(rule), of_rule) for rule, of_rule in taken.groupby("rule")]
         for rule, of_rule in [*groups, (ALL_RULES, taken)]:
             rows.append({"figure": figure, "rule": rule, **_sums(of_rule)})
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).round(3)
 
 
 def _times(value: float | None, factor: float) -> float:
@@ -78,9 +76,9 @@ def _sums(jobs: pd.DataFrame) -> dict[str, float]:
 def schedules(
     jobs: Sequence[Job],
     of_figures: Mapping[str, set[int]],
-    machines: Mapping[int, int] = MACHINES,
+    clusters: Iterable[Mapping[str, int]],
 ) -> pd.DataFrame:
-    """A row for each figure and size of cluster, in hours: see `schedule.Schedule`.
+    """A row for each figure and cluster (its GPUs and cores), in hours: see `schedule.Schedule`.
 
     A job without an estimate is taken to last until its limit.
     """
@@ -89,13 +87,12 @@ def schedules(
     for figure, places in of_figures.items():
         chosen = [jobs[place] for place in sorted(places)]
         seconds = [j.limit_min * 60 if j.expected_s is None else j.expected_s for j in chosen]
-        for gpus, cores in machines.items():
-            found = schedule(chosen, among(waits, places), seconds, gpus=gpus, cores=cores)
+        for cluster in clusters:
+            found = schedule(chosen, among(waits, places), seconds, **cluster)
             rows.append(
                 {
                     "figure": figure,
-                    "gpus": gpus,
-                    "cores": cores,
+                    **cluster,
                     "jobs": len(chosen),
                     "hours": found.makespan / 3600,
                     "critical_path_hours": found.critical_path / 3600,
@@ -104,4 +101,4 @@ def schedules(
                     "core_use": found.core_use,
                 }
             )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).round(3)
