@@ -28,6 +28,8 @@ POWER_ITERATIONS = 60
 """For the largest curvature, where step sizes are in its unit."""
 DRAW = 12
 """Bytes of a recorded draw: its excess loss and its distance, compressed a little."""
+COUNTED = 100_000
+"""Checkpoints of a model that are still worth counting."""
 DESCENT = 0.1
 """Share of the most steps of a descent to a target that it takes."""
 
@@ -60,6 +62,8 @@ def checkpoints(
     """How many checkpoints a run has, of those that match `wanted`."""
     if training is None:
         return network.points * _matching(wanted, network.columns)
+    if training.linear_checkpoints + training.log_checkpoints > COUNTED:
+        raise ValueError(f"more than {COUNTED} checkpoints")
     steps = checkpoint_steps(
         training.steps, linear=training.linear_checkpoints, logarithmic=training.log_checkpoints
     )
@@ -83,10 +87,10 @@ def training_work(network: Network, training: Training) -> Work:
     operations = training.longest * each_step
     if training.target_losses:
         looks = training.longest / training.evaluate_every
-        descents = training.descent_steps * DESCENT * GRADIENT * (training.descend_from > 1)
-        operations += (
-            models * network.on_all_data * (looks + descents * len(training.target_losses))
-        )
+        operations += models * looks * network.on_reported
+    if training.target_losses and training.descend_from > 1:
+        down = training.descent_steps * DESCENT * len(training.target_losses)
+        operations += models * down * GRADIENT * network.on_all_data
     found = checkpoints(network, training)
     operations += found * network.on_reported
     written = found * network.parameters * network.item

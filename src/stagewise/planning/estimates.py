@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache
-from math import ceil, sqrt
+from math import ceil, isfinite, sqrt
 from typing import Any
 
 from stagewise.engine.compressions import Compressions
@@ -12,7 +12,7 @@ from stagewise.planning import costs
 from stagewise.planning.costs import Work
 from stagewise.planning.networks import network
 from stagewise.planning.sizes import Network
-from stagewise.settings import SettingsError, build
+from stagewise.settings import build
 from stagewise.training.retraining import Retraining
 from stagewise.training.training import Training
 
@@ -24,6 +24,9 @@ SMALL = 80.0
 """A network of P weights is 1 + SMALL / sqrt(P) times as slow as its arithmetic."""
 MARGIN = 3.0
 """What a time limit is of the estimate, which is about as rough."""
+
+REFUSED = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What settings raise that a testbed or a sampler will refuse: to name them is not for a plan."""
 
 Section = Mapping[str, Any]
 
@@ -41,17 +44,19 @@ class Estimates:
 
     def _work(self, rule: str, testbed: str, variant: str, name: str | None = None) -> Work | None:
         """Of a job of that rule, with `name` its sampling or compression; None where it cannot be
-        told: see `networks.network`."""
+        told (`networks.network`), or the settings are such that the job will end with a message."""
         section = self._config["testbeds"][testbed][variant]
-        sizes = network(testbed, section.get("model", {}), self._vocabularies)
-        if sizes is None:
-            return None
         try:
+            sizes = network(testbed, section.get("model", {}), self._vocabularies)
+            if sizes is None:
+                return None
             found = WORK[rule](self._config, section, sizes, name)
-        except SettingsError:  # which the job itself will name
+            operations = found.operations * (1 + SMALL / sqrt(sizes.parameters))
+            if not isfinite(operations + found.bytes):
+                return None
+        except REFUSED:
             return None
-        slowness = 1 + SMALL / sqrt(sizes.parameters)
-        return replace(found, operations=found.operations * slowness)
+        return replace(found, operations=operations)
 
     def on_gpu(self, rule: str, testbed: str, variant: str, name: str | None = None) -> bool:
         """Whether its settings ask for a GPU."""

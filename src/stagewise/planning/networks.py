@@ -32,13 +32,10 @@ TESTBEDS: dict[str, Callable[[Model, Mapping[str, int]], Network | None]] = {
 
 
 def network(testbed: str, model: Model, vocabularies: Mapping[str, int]) -> Network | None:
-    """The sizes; None where they cannot be told: a testbed of the user's own, a model whose name
-    does not say its size, settings that the testbed will refuse.
+    """The sizes; None where settings do not tell them: a testbed of the user's own, a model whose
+    name does not say its size. Settings that the testbed will refuse raise whatever they raise.
 
     vocabularies  corpus -> tokens
     """
     find = TESTBEDS.get(testbed)
-    try:
-        return None if find is None else find(model, vocabularies)
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
-        return None
+    return None if find is None else find(model, vocabularies)

@@ -34,13 +34,13 @@ class Network:
     """Components that are left out in turn when behaviour is scored."""
     factors: tuple[int, int] = (0, 0)
     """Of deep linear networks: how many, and how wide."""
-    whole: bool = False
-    """Whether sufficient statistics give the loss on all data, for the price of one sample."""
+    whole: float | None = None
+    """Operations of the loss on all data, where sufficient statistics give it."""
 
     @property
     def on_all_data(self) -> float:
         """Operations of the loss on all data."""
-        return self.operations * (1 if self.whole else self.samples)
+        return self.operations * self.samples if self.whole is None else self.whole
 
     @property
     def on_reported(self) -> float:

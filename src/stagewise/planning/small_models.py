@@ -56,16 +56,18 @@ def deep_linear(model: Model, _: Mapping[str, int]) -> Network:
     widest = max(model.get("widths", [4, 12])[1], *(max(a) for a in architectures or [[0]]))
     depth = max(len(a) - 1 for a in architectures) if architectures else model["layers"][1]
     weights, samples = depth * widest**2, model.get("samples")
+    whole = 2 * max(depth - 1, 1) * widest**3
     points = len(architectures) or model.get("networks", 1)
     if model.get("points") == "plateaus":
         points = 1 + len(model.get("target") or [])
     return Network(
         weights,
-        2 * weights if samples else 2 * max(depth - 1, 1) * widest**3,
+        2 * weights if samples else whole,
         samples=samples or 1,
         points=points * len(model.get("rescalings") or [1]) if model.get("points") else 0,
         item=4 if model.get("dtype") == "float32" else 8,
         factors=(depth, widest),
+        whole=whole if model.get("noise") else None,
     )
 
 
@@ -91,7 +93,7 @@ def superposition(model: Model, _: Mapping[str, int]) -> Network:
         samples=sizes[0] if trained else 1,
         points=0 if trained else len(model["points"]) * len(sizes) * sets,
         item=8,
-        whole=True,
+        whole=10 * features**2,
         columns={"samples": sizes, "phase": model.get("points", [])},
     )
 
