@@ -161,25 +161,27 @@ def estimates():
     return Estimates(config)
 
 
-def job_of(wildcards):
-    """What estimates know a job by, beside its rule."""
+def job_of(rule, wildcards):
+    """What estimates know a job by: its rule, and what that makes of which run."""
+    known = wildcards.keys()
     names = ("testbed", "variant", "sampling", "compression")
-    return [wildcards[name] for name in names if name in wildcards.keys()]
+    rule = f"{rule}_shard" if "shard" in known else rule
+    return [rule, *(wildcards[name] for name in names if name in known)]
 
 
 def minutes(rule, least):
     """Time limit of a job of that rule: several times its estimate, and at least so much."""
-    return lambda wildcards: estimates().minutes(least, rule, *job_of(wildcards))
+    return lambda wildcards: estimates().minutes(least, *job_of(rule, wildcards))
 
 
 def seconds(rule):
     """What a job of that rule should take; for plans."""
-    return lambda wildcards: estimates().seconds(rule, *job_of(wildcards))
+    return lambda wildcards: estimates().seconds(*job_of(rule, wildcards))
 
 
 def megabytes(rule):
-    """What a job of that rule should write; for plans."""
-    return lambda wildcards: estimates().megabytes(rule, *job_of(wildcards))
+    """What a job of that rule should leave behind; for plans."""
+    return lambda wildcards: estimates().megabytes(*job_of(rule, wildcards))
 
 
 def own_files_of(wildcards):

@@ -61,7 +61,7 @@ class Estimates:
     def on_gpu(self, rule: str, testbed: str, variant: str, name: str | None = None) -> bool:
         """Whether its settings ask for a GPU."""
         section = self._config["testbeds"][testbed][variant]
-        kind = {"sample": "sampling", "compress": "compression"}.get(rule)
+        kind = KINDS.get(rule)
         return kind is not None and section[kind][name].get("device") == "cuda"
 
     def seconds(self, rule: str, *job: str) -> int | None:
@@ -92,6 +92,25 @@ def _trained(section: Section) -> Training:
     return build(Training, section.get("training", {}), "training")
 
 
+def _sampling(section: Section, name: str | None, network: Network) -> tuple[Work, int]:
+    """What all chains take, and how many jobs share them."""
+    sampling = build(Sampling, section["sampling"][name], "sampling")
+    return costs.sampling_work(network, _training(section), sampling), sampling.shards
+
+
+def _gathered(work: Work, shards: int) -> Work:
+    """What the job takes that writes the draws: nothing more, where others have made them."""
+    return work if shards == 1 else Work(0, work.bytes)
+
+
+def _shard(work: Work, shards: int) -> Work:
+    """What one of the jobs takes that share the chains; its file does not stay."""
+    return Work(work.operations / shards, 0, work.steps)
+
+
+KINDS = {"sample": "sampling", "sample_shard": "sampling", "compress": "compression"}
+"""Rule -> the section of a variant that says on which device its jobs run."""
+
 WORK: dict[str, Callable[[Section, Section, Network, str | None], Work]] = {
     "train": lambda config, section, sizes, _: costs.training_work(sizes, _trained(section)),
     "retrain": lambda config, section, sizes, _: costs.retraining_work(
@@ -99,9 +118,8 @@ WORK: dict[str, Callable[[Section, Section, Network, str | None], Work]] = {
         _trained(section),
         build(Retraining, section.get("retraining", {}), "retraining"),
     ),
-    "sample": lambda config, section, sizes, name: costs.sampling_work(
-        sizes, _training(section), build(Sampling, section["sampling"][name], "sampling")
-    ),
+    "sample": lambda config, section, sizes, name: _gathered(*_sampling(section, name, sizes)),
+    "sample_shard": lambda config, section, sizes, name: _shard(*_sampling(section, name, sizes)),
     "compress": lambda config, section, sizes, name: costs.compression_work(
         sizes, _training(section), build(Compressions, section["compression"][name], "compression")
     ),

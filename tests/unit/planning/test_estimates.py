@@ -111,6 +111,18 @@ def test_limits_are_several_estimates_and_at_least_the_least() -> None:
     assert found.minutes(60, *train_job) == 60
 
 
+def test_jobs_that_share_chains_share_the_work() -> None:
+    section = deepcopy(CONFIG["testbeds"]["digits_mlp"]["attribution"])
+    alone = estimates(any=section).work("sample", "digits_mlp", "any", "main")
+    section["sampling"]["main"]["shards"] = 4
+    found = estimates(any=section)
+    shard, gathering = (
+        found.work(rule, "digits_mlp", "any", "main") for rule in ("sample_shard", "sample")
+    )
+    assert 4 * shard.operations == alone.operations
+    assert (gathering.operations, gathering.bytes) == (0, alone.bytes)
+
+
 def test_gpus_are_those_that_settings_ask_for() -> None:
     section = deepcopy(CONFIG["testbeds"]["digits_mlp"]["attribution"])
     section["sampling"]["main"] |= {"device": "cuda", "steps": 10_000_000}
