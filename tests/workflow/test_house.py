@@ -164,6 +164,17 @@ def test_everything_is_planned_quickly(
     assert spent < 16, f"{spent:.1f} s of computing"
 
 
+def test_drawn_rules_are_those_of_the_workflow(repository: Copy) -> None:
+    found = repository.made("--rulegraph", "mermaid-js")
+    names = {
+        number: re.sub("^figure_.*", "figure", name)
+        for number, name in re.findall(r"(id\d+)\[(\w+)\]", found)
+    }
+    edges = {(names[a], names[b]) for a, b in re.findall(r"(id\d+) --> (id\d+)", found)}
+    drawn = (ROOT / "docs/rules.md").read_text().split("```mermaid")[1].split("```")[0]
+    assert set(re.findall(r"(\w+) --> (\w+)", drawn)) == edges
+
+
 @pytest.mark.skipif(
     importlib.util.find_spec("snakemake_executor_plugin_slurm") is None,
     reason="the Slurm executor is not installed (dependency group `cluster`)",
