@@ -165,8 +165,8 @@ def job_of(rule, wildcards):
     """What estimates know a job by: its rule, and what that makes of which run."""
     known = wildcards.keys()
     names = ("testbed", "variant", "sampling", "compression")
-    rule = f"{rule}_shard" if "shard" in known else rule
-    return [rule, *(wildcards[name] for name in names if name in known)]
+    own = f"{rule}_shard" if "shard" in known else rule
+    return [own, *(wildcards[name] for name in names if name in known)]
 
 
 def minutes(rule, least):
