@@ -12,9 +12,12 @@ EVERYTHING, ALL_RULES = "all", "all"
 
 
 def figures(jobs: Sequence[Job], files: Mapping[str, Collection[str]]) -> dict[str, set[int]]:
-    """Figure -> places of the jobs that its files take; EVERYTHING -> all jobs, each once."""
+    """Figure -> places of the jobs that its files take; EVERYTHING -> all jobs, each once.
+
+    files  figure -> its files; in the order of their numbers here
+    """
     waits = needs(jobs)
-    of_figures = {name: reached(jobs, waits, paths) for name, paths in files.items()}
+    of_figures = {name: reached(jobs, waits, files[name]) for name in sorted(files, key=int)}
     return {**of_figures, EVERYTHING: set(range(len(jobs)))}
 
 
@@ -92,7 +95,8 @@ def schedules(
             rows.append(
                 {
                     "figure": figure,
-                    **cluster,
+                    "gpus": cluster["gpus"],
+                    "cores": cluster["cores"],
                     "jobs": len(chosen),
                     "hours": found.makespan / 3600,
                     "critical_path_hours": found.critical_path / 3600,
