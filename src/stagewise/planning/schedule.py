@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from stagewise.planning.graph import Needs, longest_to_end
 from stagewise.planning.jobs import Job
+from stagewise.settings import SettingsError
 
 
 @dataclass(frozen=True)
@@ -34,11 +35,14 @@ def schedule(
 
     seconds  of each job. Memory and queues are left out. Jobs are never interrupted, and end at
     most (2 - 1/m)-fold later than in the best schedule if all hold one of m equal machines
-    (Graham 1969). ValueError for a job that asks for more than there is.
+    (Graham 1969). SettingsError for a job that asks for more than there is.
     """
     for job in jobs:
         if job.gpus > gpus or job.threads > cores:
-            raise ValueError(f"a job of {job.rule} asks for more than {gpus} GPUs, {cores} cores")
+            raise SettingsError(
+                f"planning.clusters: a job of {job.rule} asks for more than {gpus} GPUs, "
+                f"{cores} cores"
+            )
     chain = longest_to_end(waits, seconds)
     followers: list[list[int]] = [[] for _ in jobs]
     for place, before in enumerate(waits):

@@ -27,8 +27,8 @@ def resources(jobs: Sequence[Job], of_figures: Mapping[str, set[int]]) -> pd.Dat
     jobs             of that rule that the figure takes from nothing
     shared           those among them that another figure takes, too
     cpu_hours, gpu_hours, output_gb   sums of what jobs are expected to take and write: estimates,
-                     of the jobs for which there is one; empty where there is none. Hours are of
-                     cores and of GPUs; a job that holds a GPU holds its cores, too
+                     of the jobs for which there is one; empty where there is none. Hours of
+                     cores are those of jobs that hold no GPU
     without_hours, without_output     jobs that those sums leave out
     cpu_hours_limit, gpu_hours_limit  the same hours, at the time limit of each job
     memory_gb        that the largest job asks for
@@ -39,10 +39,10 @@ def resources(jobs: Sequence[Job], of_figures: Mapping[str, set[int]]) -> pd.Dat
         {
             "rule": [job.rule for job in jobs],
             "shared": [taken > 1 for taken in takers],
-            "cpu_hours": [_times(job.expected_s, job.threads / 3600) for job in jobs],
+            "cpu_hours": [_times(job.expected_s, _cores(job) / 3600) for job in jobs],
             "gpu_hours": [_times(job.expected_s, job.gpus / 3600) for job in jobs],
             "output_gb": [_times(job.output_mb, 1e-3) for job in jobs],
-            "cpu_hours_limit": [job.limit_min * job.threads / 60 for job in jobs],
+            "cpu_hours_limit": [job.limit_min * _cores(job) / 60 for job in jobs],
             "gpu_hours_limit": [job.limit_min * job.gpus / 60 for job in jobs],
             "memory_gb": [job.memory_mb / 1e3 for job in jobs],
         }
@@ -54,6 +54,10 @@ def resources(jobs: Sequence[Job], of_figures: Mapping[str, set[int]]) -> pd.Dat
         for rule, of_rule in [*groups, (ALL_RULES, taken)]:
             rows.append({"figure": figure, "rule": rule, **_sums(of_rule)})
     return pd.DataFrame(rows).round(3)
+
+
+def _cores(job: Job) -> int:
+    return 0 if job.gpus else job.threads
 
 
 def _times(value: float | None, factor: float) -> float:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from stagewise.planning.graph import Needs, longest_to_end, needs, reached
 from stagewise.planning.jobs import Job
 from stagewise.planning.schedule import Schedule, schedule
+from stagewise.settings import SettingsError
 
 
 def on_gpus(count: int) -> list[Job]:
@@ -56,7 +57,7 @@ def test_jobs_without_a_gpu_run_beside_those_that_wait_for_one() -> None:
 
 
 def test_job_that_fits_nowhere_is_named() -> None:
-    with pytest.raises(ValueError, match="a job of sample asks for more than 0 GPUs"):
+    with pytest.raises(SettingsError, match="a job of sample asks for more than 0 GPUs"):
         schedule(on_gpus(1), [set()], [1.0], gpus=0, cores=1)
 
 

@@ -24,12 +24,12 @@ def test_resources_are_summed_by_figure_and_rule(jobs: list[Job]) -> None:
     table = tables.resources(jobs, tables.figures(jobs, FILES)).set_index(["figure", "rule"])
     first = table.loc["1", "all"]
     assert (first.jobs, first.shared, first.without_hours) == (3, 1, 1)
-    assert (first.cpu_hours, first.gpu_hours) == (2.5, 0.5)
-    assert (first.cpu_hours_limit, first.gpu_hours_limit) == pytest.approx((4.167, 2.0))
+    assert (first.cpu_hours, first.gpu_hours) == (2.0, 0.5)
+    assert (first.cpu_hours_limit, first.gpu_hours_limit) == pytest.approx((2.167, 2.0))
     assert (first.memory_gb, first.output_gb) == (16.0, 0.75)
     assert table.loc["2", "all"].jobs == 2
     both = table.loc["all", "all"]
-    assert (both.jobs, both.shared, both.cpu_hours) == (4, 1, 2.5), "what is shared, once"
+    assert (both.jobs, both.shared, both.cpu_hours) == (4, 1, 2.0), "what is shared, once"
 
 
 def test_what_is_not_known_is_empty(jobs: list[Job]) -> None:
