@@ -38,4 +38,10 @@ def network(testbed: str, model: Model, vocabularies: Mapping[str, int]) -> Netw
     vocabularies  corpus -> tokens
     """
     find = TESTBEDS.get(testbed)
-    return None if find is None else find(model, vocabularies)
+    found = None if find is None else find(model, vocabularies)
+    if found is not None:
+        counts = [found.parameters, found.operations, found.samples, found.reported or 0]
+        counts += [found.points, found.entries, found.ablated, *found.observables.values()]
+        if not all(isinstance(count, int | float) for count in counts):
+            raise TypeError(f"{testbed}: not a number among {counts}")  # a list times a million
+    return found
