@@ -42,6 +42,7 @@ def network(testbed: str, model: Model, vocabularies: Mapping[str, int]) -> Netw
     if found is not None:
         counts = [found.parameters, found.operations, found.samples, found.reported or 0]
         counts += [found.points, found.entries, found.ablated, *found.observables.values()]
-        if not all(isinstance(count, int | float) for count in counts):
-            raise TypeError(f"{testbed}: not a number among {counts}")  # a list times a million
+        # checked here, before a list is multiplied by a million
+        if not all(isinstance(count, int | float) and count >= 0 for count in counts):
+            raise ValueError(f"{testbed}: sizes that cannot be, among {counts}")
     return found
