@@ -171,7 +171,7 @@ def test_drawn_rules_are_those_of_the_workflow(repository: Copy) -> None:
         for number, name in re.findall(r"(id\d+)\[(\w+)\]", found)
     }
     edges = {(names[a], names[b]) for a, b in re.findall(r"(id\d+) --> (id\d+)", found)}
-    drawn = (ROOT / "docs/rules.md").read_text().split("```mermaid")[1].split("```")[0]
+    drawn = (ROOT / "README.md").read_text().split("```mermaid")[1].split("```")[0]
     assert set(re.findall(r"(\w+) --> (\w+)", drawn)) == edges
 
 
