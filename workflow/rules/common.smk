@@ -146,8 +146,21 @@ def text(wildcards):
 
 
 def memory(wildcards):
-    """Megabytes that jobs on the checkpoints of a variant may take."""
+    """Megabytes that jobs on the checkpoints of a variant may take. As `working_mb` it is what a
+    job plans with, at every attempt alike, so that a second one has more room and not more work.
+    """
     return variant_of(wildcards).get("memory_mb", 4000)
+
+
+def growing(amount):
+    """A resource that is asked for once, twice, three times... at a job's first, second, third...
+    attempt, as a cluster makes after a failure: the amount is a number, or a function of wildcards.
+    """
+
+    def asked(wildcards, attempt):
+        return attempt * (amount(wildcards) if callable(amount) else amount)
+
+    return asked
 
 
 def own_files_of(wildcards):

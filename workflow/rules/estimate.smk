@@ -10,8 +10,8 @@ rule llc:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         *code("estimate_llc.py"),
         settings=ordered(config["llc"]),
@@ -52,8 +52,8 @@ rule influence:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=20,
+        mem_mb=growing(4000),
+        runtime=growing(20),
     params:
         *code("estimate_influence.py"),
         settings={},
@@ -73,8 +73,8 @@ rule susceptibilities:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=20,
+        mem_mb=growing(4000),
+        runtime=growing(20),
     params:
         *code("estimate_susceptibilities.py"),
         settings={},
@@ -141,8 +141,8 @@ rule curvature:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=memory,
-        runtime=30,
+        mem_mb=growing(memory),
+        runtime=growing(30),
     params:
         *code("estimate_curvature.py", train_modules, ["testbeds"]),
         *settings(curvature_settings),
@@ -170,8 +170,9 @@ rule compress:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=memory,
-        runtime=60,
+        mem_mb=growing(memory),
+        working_mb=memory,
+        runtime=growing(60),
         gpu=lambda wildcards: int(
             compression_settings(wildcards)["compression"].get("device") == "cuda"
         ),
@@ -198,8 +199,8 @@ rule behaviour:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=growing(4000),
+        runtime=growing(30),
     params:
         *code("measure_behaviour.py", train_modules, ["testbeds"]),
         *settings(model_settings),
@@ -223,8 +224,8 @@ rule outputs:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=growing(4000),
+        runtime=growing(30),
     params:
         *code("record_outputs.py", train_modules, ["testbeds"]),
         *settings(model_settings),
@@ -250,8 +251,8 @@ rule measure:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=20,
+        mem_mb=growing(4000),
+        runtime=growing(20),
     params:
         *code("measure_part.py", part_modules, ["findings"]),
         *settings(part_settings),

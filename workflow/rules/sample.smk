@@ -17,8 +17,9 @@ rule sample:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=memory,
-        runtime=60,
+        mem_mb=growing(memory),
+        working_mb=memory,
+        runtime=growing(60),
         gpu=lambda wildcards: int(
             sampling_settings(wildcards)["sampling"].get("device") == "cuda"
         ),
@@ -63,8 +64,8 @@ rule diagnostics:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=10,
+        mem_mb=growing(4000),
+        runtime=growing(10),
     params:
         *code("draw_diagnostics.py"),
         settings={},

@@ -14,8 +14,8 @@ rule train:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(60),
     params:
         *code("train_run.py", train_modules, ["testbeds"]),
         *settings(run_settings),
@@ -40,8 +40,8 @@ rule retrain:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=memory,
-        runtime=60,
+        mem_mb=growing(memory),
+        runtime=growing(60),
     params:
         *code("retrain_subsets.py", train_modules, ["testbeds"]),
         *settings(retraining_settings),
