@@ -23,6 +23,7 @@ from stagewise.configuration import (
 )
 from stagewise.pretrained import own_files
 from stagewise.settings import Section, SettingsError, lines
+from stagewise.slurm_queue import jobs_left
 from stagewise.tracking import code_of
 
 LAYOUT = "1"
@@ -84,7 +85,15 @@ def checked_config():
 
 
 def start_results():
-    """Marks the results folder with its layout; one message if it cannot be written."""
+    """Marks the results folder with its layout; one message if it cannot be written, or if jobs of
+    a launch that was killed would write there as well.
+    """
+    left = jobs_left(Path.cwd())
+    if left:
+        fail(
+            f"{len(left)} jobs of an earlier launch are still in Slurm's queue and would write the "
+            f"same files: wait until they have ended, or run: scancel {' '.join(left)}"
+        )
     folder = Path(config["results"])
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,77 @@
+"""Launches of the workflow on a scheduler, and what the scheduler says of their jobs."""
+
+import subprocess
+import sys
+from dataclasses import dataclass
+
+from copies import Copy, Ended, environment
+
+
+def on_cluster(profile: str, *arguments: str) -> list[str]:
+    """The command line of a user on a login node."""
+    command = [sys.executable, "-m", "snakemake", "--workflow-profile", f"profiles/{profile}"]
+    return [*command, *arguments]
+
+
+def launched(copy: Copy, *arguments: str, profile: str = "slurm") -> Ended:
+    """Runs Snakemake with that profile in the copy, until its jobs have ended."""
+    done = subprocess.run(
+        on_cluster(profile, *arguments),
+        cwd=copy.path,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=900,
+    )
+    return Ended(done.returncode, done.stdout)
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """One job of the scheduler."""
+
+    number: str
+    what: str
+    """The rule or group, and its wildcards."""
+    state: str
+    memory_mb: int
+    minutes: int
+    partition: str
+    requested: str
+    """What it asked for: `cpu=1,mem=2000M,...`."""
+
+
+def submissions(copy: Copy) -> list[Submitted]:
+    """All jobs that were submitted from the copy so far, in that order, as accounting has them."""
+    fields = "JobID,Comment,JobName,State,TimelimitRaw,Partition,ReqTRES,WorkDir"
+    lines = subprocess.run(
+        ["sacct", "-X", "-P", "--noheader", "--starttime=now-2hours", f"--format={fields}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    found = []
+    for line in lines:
+        number, comment, name, state, minutes, partition, requested, folder = line.split("|")
+        if folder == str(copy.path):
+            asked = dict(item.split("=") for item in requested.split(","))
+            memory = asked["mem"]
+            megabytes = float(memory[:-1]) * {"M": 1, "G": 1024}[memory[-1]]
+            found.append(
+                Submitted(
+                    number,
+                    comment or name,
+                    state.split()[0],
+                    round(megabytes),
+                    int(minutes),
+                    partition,
+                    requested,
+                )
+            )
+    return found
+
+
+def cancel(*numbers: str) -> None:
+    subprocess.run(["scancel", *numbers], check=True)

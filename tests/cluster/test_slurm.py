@@ -1,0 +1,212 @@
+"""On a real scheduler: the same results as without one, and every kind of failure survived."""
+
+import contextlib
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from copies import Copy, environment, fresh, same_results, same_tensors
+from launches import Submitted, cancel, launched, on_cluster, submissions
+
+pytestmark = [pytest.mark.workflow, pytest.mark.cluster]
+
+
+def uncommented(copy: Copy, *keys: str) -> None:
+    """Takes lines of the profile into use, as the README says."""
+    for key in keys:
+        copy.edit(
+            "profiles/slurm/profile.yaml",
+            lambda text, key=key: text.replace(f"# {key}:", f"{key}:"),
+        )
+
+
+def wait_until(condition: Callable[[], object], what: str, seconds: float = 240) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not in time: {what}"
+        time.sleep(0.2)
+
+
+def test_results_are_those_without_a_scheduler(alone: Copy, clean: Copy) -> None:
+    """And jobs ask for what their rules say: a GPU, a partition, the sums of a group."""
+    uncommented(clean, "slurm_account", "slurm-partition-config")
+    done = launched(clean, "--set-resources", "figure_tiny:gpu=1")
+    assert done.status == 0, done.text
+    assert same_results(alone.path / "results", clean.path / "results") > 8
+    assert clean.plan() == {}, "a launch without the scheduler wants to do it again"
+
+    jobs = submissions(clean)
+    assert {job.state for job in jobs} == {"COMPLETED"}
+    (figure,) = (job for job in jobs if "figure_tiny" in job.what)
+    assert figure.partition == "gpu"
+    assert "gres/gpu=1" in figure.requested
+    others = [job for job in jobs if job is not figure]
+    assert {job.partition for job in others} == {"main"}
+    assert not [job for job in others if "gpu" in job.requested]
+    assert all("cpu=1," in job.requested for job in jobs)
+    (estimates,) = (job for job in jobs if "llc" in job.what)
+    assert (estimates.memory_mb, estimates.minutes) == (2000, 3 * 10), "three estimates, in turn"
+    (parts,) = (job for job in jobs if "measure" in job.what)
+    assert (parts.memory_mb, parts.minutes) == (4000, 2 * 20)
+    assert len(jobs) == 2 + 3 + 1 + 1 + 1, "trainings, samplings, estimates, parts, figure"
+
+
+@pytest.mark.parametrize("figure", [5, 6])
+def test_figures_are_those_without_a_scheduler(figure: int, tmp_path: Path) -> None:
+    """A toy model's and a transformer's, at smoke scale."""
+    target = [f"results-smoke/figure{figure}.pdf", "--configfile", "workflow/scales/smoke.yaml"]
+    here, there = (fresh(tmp_path / name) for name in ("here", "there"))
+    here.made(*target)
+    done = launched(there, *target)
+    assert done.status == 0, done.text
+    assert same_results(here.path / "results-smoke", there.path / "results-smoke") > 8
+
+
+LARGE = """
+    if job.wildcards.variant == "large":
+        ballast = bytearray(b"x") * 1_800_000_000
+    points ="""
+"""Takes more than the 2,000 MB of its variant."""
+BROKEN = """
+    if Path("faults/broken").exists() and job.wildcards.testbed == "polynomial":
+        raise RuntimeError("a fault")
+    found ="""
+STUCK = """
+        while any(Path("faults", part).exists() for part in self._path.parts):
+            time.sleep(0.2)
+
+    def remove"""
+"""Goes no further once progress has been saved."""
+
+
+def faulty(copy: Copy) -> Copy:
+    """The copy with samplings that fail, each in its own way, as long as faults/ says so. All save
+    their progress often and may take a minute."""
+
+    def insert(file: str, before: str, fault: str) -> None:
+        copy.edit(file, lambda code: code.replace(before, fault, 1))
+
+    insert("src/stagewise/resume.py", "EVERY = 15.0", "EVERY = 0.0")
+    insert("src/stagewise/resume.py", "\n    def remove", STUCK)
+    insert("scripts/sample_posterior.py", "\n    points =", LARGE)
+    insert(
+        "scripts/estimate_llc.py",
+        "from stagewise.step",
+        "from pathlib import Path\n\nfrom stagewise.step",
+    )
+    insert("scripts/estimate_llc.py", "\n    found =", BROKEN)
+    insert("workflow/rules/sample.smk", "growing(60)", "growing(1)")
+    potentials = copy.configuration()["testbeds"]["polynomial"]
+    for name in ("large", "stuck", "cancelled"):
+        potentials[name] = potentials["valleys"] | {"memory_mb": 2000}
+    copy.configure("testbeds", "polynomial", to=potentials)
+    (copy.path / "faults").mkdir()
+    return copy
+
+
+def fault(copy: Copy, name: str) -> Path:
+    """Switches a fault on."""
+    flag = copy.path / "faults" / name
+    flag.touch()
+    return flag
+
+
+@contextlib.contextmanager
+def launch_in_background(copy: Copy, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Snakemake at work; killed, if it still is, when the block ends."""
+    with open(copy.path / "launch.log", "wb") as log:
+        running = subprocess.Popen(
+            on_cluster("slurm", *arguments),
+            cwd=copy.path,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        yield running
+    finally:
+        running.kill()
+        running.wait()
+
+
+def of(copy: Copy, *what: str) -> list[Submitted]:
+    """Submissions of which all these are said."""
+    return [job for job in submissions(copy) if all(word in job.what for word in what)]
+
+
+def test_failures_are_recovered_from(clean: Copy, tmp_path: Path) -> None:
+    """An error, too much memory, too much time, a cancelled job; what was finished is kept."""
+    copy = faulty(clean)
+    runs = {
+        name: f"results/polynomial/{name}/seed0/mala"
+        for name in ("valleys", "large", "stuck", "cancelled")
+    }
+    targets = [f"{runs['valleys']}/llc.csv", *(f"{run}/draws.nc" for run in runs.values())]
+    here = copy.duplicate(tmp_path / "here")
+    here.made(*targets)
+
+    flags = [fault(copy, name) for name in ("broken", "stuck", "cancelled")]
+    with launch_in_background(copy, "--retries", "0", "--keep-going", *targets) as running:
+        wait_until((copy.path / f"{runs['cancelled']}/draws.nc.unfinished").exists, "progress")
+        (job,) = of(copy, "sample", "cancelled")
+        cancel(job.number)
+        assert running.wait(timeout=400) == 1, (copy.path / "launch.log").read_text()
+    first = submissions(copy)
+    assert {name: [job.state for job in of(copy, "sample", name)] for name in runs} == {
+        "valleys": ["COMPLETED"],
+        "large": ["FAILED"],
+        "stuck": ["TIMEOUT"],
+        "cancelled": ["CANCELLED"],
+    }
+    assert [job.state for job in of(copy, "llc")] == ["FAILED"]
+    finished = copy.path / f"{runs['valleys']}/draws.nc"
+    before = finished.stat().st_mtime_ns
+
+    for flag in flags:
+        flag.unlink()
+    done = launched(copy, *targets)
+    assert done.status == 0, done.text
+    assert finished.stat().st_mtime_ns == before, "finished work was done again"
+    again = submissions(copy)[len(first) :]
+    large = [job for job in again if "large" in job.what]
+    assert [(job.state, job.memory_mb, job.minutes) for job in large] == [
+        ("FAILED", 2000, 1),
+        ("COMPLETED", 4000, 2),
+    ], "the second attempt asks for more"
+    for name in ("stuck", "cancelled"):
+        log = copy.path / f"logs/smoke/polynomial/{name}/seed0/mala/sample.log"
+        assert "resumed at" in log.read_text()
+    assert same_results(here.path / "results", copy.path / "results") == 5
+    assert copy.plan(*targets) == {}
+
+
+def test_killed_launch_is_recovered_from(clean: Copy, tmp_path: Path) -> None:
+    """Its jobs live on: nothing starts beside them, and once they are cancelled work goes on."""
+    copy = faulty(clean)
+    run = "results/line/fits/seed0"
+    target = f"{run}/checkpoints.safetensors"
+    here = copy.duplicate(tmp_path / "here")
+    here.made(target)
+
+    flag = fault(copy, "fits")
+    with launch_in_background(copy, target) as running:
+        wait_until((copy.path / f"{target}.unfinished").exists, "progress")
+        running.kill()
+    refused = launched(copy, "--unlock", target).text + launched(copy, target).text
+    (job,) = submissions(copy)
+    assert f"run: scancel {job.number}" in refused
+    cancel(job.number)
+    flag.unlink()
+    done = launched(copy, target)
+    assert done.status == 0, done.text
+    assert "resumed at" in (copy.path / "logs/smoke/line/fits/seed0/train.log").read_text()
+    same_tensors(here.path / run, copy.path / run)
+
+
+def test_failed_member_of_a_group_is_done_again(clean: Copy, alone: Copy) -> None:
+    copy = faulty(clean)
+    shutil.copytree(alone.path / "results", copy.path / "results")
