@@ -6,12 +6,12 @@ import shutil
 import subprocess
 from pathlib import Path
 
-NAME = re.compile(r"(?:.*_)?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-"""The name the executor gives all jobs of a launch: a number of it, perhaps with a prefix."""
+NAME = re.compile(r"(?:.*_)?[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|stagewise\..*")
+"""Names of jobs: profiles/slurm gives the number of their launch, profiles/cluster their rule."""
 
 
 def jobs_left(folder: Path) -> list[str]:
-    """Numbers of this user's jobs that an executor submitted from the folder and that are waiting
+    """Numbers of this user's jobs that launches submitted from the folder and that are waiting
     or running. None where there is no Slurm, or none that answers within 20 s."""
     if shutil.which("squeue") is None:
         return []

@@ -1,7 +1,6 @@
 """On a real scheduler: the same results as without one, and every kind of failure survived."""
 
 import contextlib
-import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -84,7 +83,7 @@ STUCK = """
 
 def faulty(copy: Copy) -> Copy:
     """The copy with samplings that fail, each in its own way, as long as faults/ says so. All save
-    their progress often and may take a minute."""
+    their progress often, and the one that gets stuck may take a minute."""
 
     def insert(file: str, before: str, fault: str) -> None:
         copy.edit(file, lambda code: code.replace(before, fault, 1))
@@ -98,7 +97,8 @@ def faulty(copy: Copy) -> Copy:
         "from pathlib import Path\n\nfrom stagewise.step",
     )
     insert("scripts/estimate_llc.py", "\n    found =", BROKEN)
-    insert("workflow/rules/sample.smk", "growing(60)", "growing(1)")
+    limit = 'lambda wildcards: 1 if wildcards.variant == "stuck" else 60'
+    insert("workflow/rules/sample.smk", "growing(60)", f"growing({limit})")
     potentials = copy.configuration()["testbeds"]["polynomial"]
     for name in ("large", "stuck", "cancelled"):
         potentials[name] = potentials["valleys"] | {"memory_mb": 2000}
@@ -174,8 +174,8 @@ def test_failures_are_recovered_from(clean: Copy, tmp_path: Path) -> None:
     again = submissions(copy)[len(first) :]
     large = [job for job in again if "large" in job.what]
     assert [(job.state, job.memory_mb, job.minutes) for job in large] == [
-        ("FAILED", 2000, 1),
-        ("COMPLETED", 4000, 2),
+        ("FAILED", 2000, 60),
+        ("COMPLETED", 4000, 120),
     ], "the second attempt asks for more"
     for name in ("stuck", "cancelled"):
         log = copy.path / f"logs/smoke/polynomial/{name}/seed0/mala/sample.log"
@@ -185,28 +185,54 @@ def test_failures_are_recovered_from(clean: Copy, tmp_path: Path) -> None:
 
 
 def test_killed_launch_is_recovered_from(clean: Copy, tmp_path: Path) -> None:
-    """Its jobs live on: nothing starts beside them, and once they are cancelled work goes on."""
+    """Its jobs live on: nothing starts beside them. What they finish is kept; once the others are
+    cancelled, work goes on where they were."""
     copy = faulty(clean)
-    run = "results/line/fits/seed0"
-    target = f"{run}/checkpoints.safetensors"
+    runs = [f"results/line/fits/seed{seed}" for seed in (0, 1)]
+    targets = [f"{run}/checkpoints.safetensors" for run in runs]
     here = copy.duplicate(tmp_path / "here")
-    here.made(target)
+    here.made(*targets)
 
-    flag = fault(copy, "fits")
-    with launch_in_background(copy, target) as running:
-        wait_until((copy.path / f"{target}.unfinished").exists, "progress")
+    stuck, slow = fault(copy, "seed0"), fault(copy, "seed1")
+    with launch_in_background(copy, *targets) as running:
+        for target in targets:
+            wait_until((copy.path / f"{target}.unfinished").exists, "progress")
         running.kill()
-    refused = launched(copy, "--unlock", target).text + launched(copy, target).text
-    (job,) = submissions(copy)
-    assert f"run: scancel {job.number}" in refused
-    cancel(job.number)
-    flag.unlink()
-    done = launched(copy, target)
+    (orphan,), (survivor,) = of(copy, "fits_0"), of(copy, "fits_1")
+    refused = launched(copy, "--unlock", *targets).text + launched(copy, *targets).text
+    assert f"run: scancel {orphan.number} {survivor.number}" in refused
+    slow.unlink()
+    wait_until((copy.path / targets[1]).exists, "the job of the killed launch")
+    wait_until(lambda: of(copy, "fits_1")[0].state == "COMPLETED", "its end")
+    finished = (copy.path / targets[1]).stat().st_mtime_ns
+    cancel(orphan.number)
+    stuck.unlink()
+
+    done = launched(copy, *targets)
     assert done.status == 0, done.text
+    assert (copy.path / targets[1]).stat().st_mtime_ns == finished, "finished work was done again"
+    assert [job.state for job in submissions(copy)] == ["CANCELLED", "COMPLETED", "COMPLETED"]
     assert "resumed at" in (copy.path / "logs/smoke/line/fits/seed0/train.log").read_text()
-    same_tensors(here.path / run, copy.path / run)
+    for run in runs:
+        same_tensors(here.path / run, copy.path / run)
 
 
-def test_failed_member_of_a_group_is_done_again(clean: Copy, alone: Copy) -> None:
-    copy = faulty(clean)
-    shutil.copytree(alone.path / "results", copy.path / "results")
+def test_group_with_a_failure_is_recovered_from(alone: Copy, tmp_path: Path) -> None:
+    """Three estimates share a submission; the one of a polynomial fails."""
+    copy = faulty(alone.duplicate(tmp_path / "copy"))
+    tables = [path.relative_to(copy.path) for path in copy.path.glob("results/*/*/*/*/llc.csv")]
+    for table in tables:
+        (copy.path / table).unlink()
+    flag = fault(copy, "broken")
+    accepted = "--rerun-triggers=mtime"
+    first = launched(copy, "--retries", "0", accepted, *map(str, tables))
+    assert first.status == 1, first.text
+    flag.unlink()
+    done = launched(copy, accepted, *map(str, tables))
+    assert done.status == 0, done.text
+    assert [(job.state, job.minutes) for job in of(copy, "llc")] == [
+        ("FAILED", 30),
+        ("COMPLETED", 30),
+    ]
+    for table in tables:
+        assert (copy.path / table).read_bytes() == (alone.path / table).read_bytes()

@@ -11,9 +11,10 @@ def test_jobs_of_the_executor_in_this_folder_are_found(tmp_path: Path) -> None:
     answer = f"""\
 12|{LAUNCH}|{tmp_path}
 9|mine_{LAUNCH}|{tmp_path}/
+11|stagewise.train|{tmp_path}
 13|{LAUNCH}|{tmp_path}/elsewhere
-14|snakemake|{tmp_path}
+14|stagewise|{tmp_path}
 15|driver|of|{tmp_path}
 """
-    assert left_from(answer, tmp_path) == ["9", "12"]
+    assert left_from(answer, tmp_path) == ["9", "11", "12"]
     assert left_from("", tmp_path) == []
