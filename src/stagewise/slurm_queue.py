@@ -1,4 +1,4 @@
-"""Jobs of a launch that was killed: Slurm runs them on, and they would write the same files as ours."""
+"""Jobs of a killed launch: Slurm runs them on, and they would write the files of the next one."""
 
 import getpass
 import re

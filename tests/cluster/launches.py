@@ -43,15 +43,20 @@ class Submitted:
     """What it asked for: `cpu=1,mem=2000M,...`."""
 
 
+def answer(*command: str) -> list[str]:
+    """The lines that a command prints."""
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()
+
+
 def submissions(copy: Copy) -> list[Submitted]:
     """All jobs that were submitted from the copy so far, in that order, as accounting has them."""
     fields = "JobID,Comment,JobName,State,TimelimitRaw,Partition,ReqTRES,WorkDir"
-    lines = subprocess.run(
-        ["sacct", "-X", "-P", "--noheader", "--starttime=now-2hours", f"--format={fields}"],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.splitlines()
+    accounting = ["sacct", "-X", "-P", "--noheader", "--starttime=now-2hours"]
+    lines = answer(*accounting, f"--format={fields}")
+    # Accounting has the comment of a job only when the job has ended.
+    queue = answer("squeue", "--noheader", "--states=all", "--format=%A|%k")
+    comments = dict(line.split("|") for line in queue)
     found = []
     for line in lines:
         number, comment, name, state, minutes, partition, requested, folder = line.split("|")
@@ -62,7 +67,7 @@ def submissions(copy: Copy) -> list[Submitted]:
             found.append(
                 Submitted(
                     number,
-                    comment or name,
+                    comment or comments.get(number) or name,
                     state.split()[0],
                     round(megabytes),
                     int(minutes),
