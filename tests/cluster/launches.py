@@ -1,8 +1,12 @@
 """Launches of the workflow on a scheduler, and what the scheduler says of their jobs."""
 
+import contextlib
 import subprocess
 import sys
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 from copies import Copy, Ended, environment
 
@@ -52,8 +56,9 @@ def answer(*command: str) -> list[str]:
 def submissions(copy: Copy) -> list[Submitted]:
     """All jobs that were submitted from the copy so far, in that order, as accounting has them."""
     fields = "JobID,Comment,JobName,State,TimelimitRaw,Partition,ReqTRES,WorkDir"
-    accounting = ["sacct", "-X", "-P", "--noheader", "--starttime=now-2hours"]
-    lines = answer(*accounting, f"--format={fields}")
+    made = datetime.fromtimestamp((copy.path / "LICENSE").stat().st_ctime)
+    since = f"--starttime={made:%Y-%m-%dT%H:%M:%S}"
+    lines = answer("sacct", "-X", "-P", "--noheader", since, f"--format={fields}")
     # Accounting has the comment of a job only when the job has ended.
     queue = answer("squeue", "--noheader", "--states=all", "--format=%A|%k")
     comments = dict(line.split("|") for line in queue)
@@ -80,3 +85,36 @@ def submissions(copy: Copy) -> list[Submitted]:
 
 def cancel(*numbers: str) -> None:
     subprocess.run(["scancel", *numbers], check=True)
+
+
+def of(copy: Copy, *what: str) -> list[Submitted]:
+    """Submissions of which all these are said."""
+    return [job for job in submissions(copy) if all(word in job.what for word in what)]
+
+
+@contextlib.contextmanager
+def launch_in_background(
+    copy: Copy, *arguments: str, profile: str = "slurm"
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Snakemake at work; killed, if it still is, when the block ends."""
+    with open(copy.path / "launch.log", "wb") as log:
+        running = subprocess.Popen(
+            on_cluster(profile, *arguments),
+            cwd=copy.path,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        yield running
+    finally:
+        running.kill()
+        running.wait()
+
+
+def wait_until(condition: Callable[[], object], what: str, seconds: float = 240) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not in time: {what}"
+        time.sleep(0.2)

@@ -1,14 +1,11 @@
 """On a real scheduler: the same results as without one, and every kind of failure survived."""
 
-import contextlib
-import subprocess
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from copies import Copy, environment, fresh, same_results, same_tensors
-from launches import Submitted, cancel, launched, on_cluster, submissions
+from copies import Copy, fresh, same_results, same_tensors
+from faults import fault, faulty
+from launches import cancel, launch_in_background, launched, of, submissions, wait_until
 
 pytestmark = [pytest.mark.workflow, pytest.mark.cluster]
 
@@ -20,13 +17,6 @@ def uncommented(copy: Copy, *keys: str) -> None:
             "profiles/slurm/profile.yaml",
             lambda text, key=key: text.replace(f"# {key}:", f"{key}:"),
         )
-
-
-def wait_until(condition: Callable[[], object], what: str, seconds: float = 240) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not in time: {what}"
-        time.sleep(0.2)
 
 
 def test_results_are_those_without_a_scheduler(alone: Copy, clean: Copy) -> None:
@@ -62,80 +52,6 @@ def test_figures_are_those_without_a_scheduler(figure: int, tmp_path: Path) -> N
     done = launched(there, *target)
     assert done.status == 0, done.text
     assert same_results(here.path / "results-smoke", there.path / "results-smoke") > 8
-
-
-LARGE = """
-    if job.wildcards.variant == "large":
-        ballast = bytearray(b"x") * 1_800_000_000
-    points ="""
-"""Takes more than the 2,000 MB of its variant."""
-BROKEN = """
-    if Path("faults/broken").exists() and job.wildcards.testbed == "polynomial":
-        raise RuntimeError("a fault")
-    found ="""
-STUCK = """
-        while any(Path("faults", part).exists() for part in self._path.parts):
-            time.sleep(0.2)
-
-    def remove"""
-"""Goes no further once progress has been saved."""
-
-
-def faulty(copy: Copy) -> Copy:
-    """The copy with samplings that fail, each in its own way, as long as faults/ says so. All save
-    their progress often, and the one that gets stuck may take a minute."""
-
-    def insert(file: str, before: str, fault: str) -> None:
-        copy.edit(file, lambda code: code.replace(before, fault, 1))
-
-    insert("src/stagewise/resume.py", "EVERY = 15.0", "EVERY = 0.0")
-    insert("src/stagewise/resume.py", "\n    def remove", STUCK)
-    insert("scripts/sample_posterior.py", "\n    points =", LARGE)
-    insert(
-        "scripts/estimate_llc.py",
-        "from stagewise.step",
-        "from pathlib import Path\n\nfrom stagewise.step",
-    )
-    insert("scripts/estimate_llc.py", "\n    found =", BROKEN)
-    limit = 'lambda wildcards: 1 if wildcards.variant == "stuck" else 60'
-    insert("workflow/rules/sample.smk", "growing(60)", f"growing({limit})")
-    potentials = copy.configuration()["testbeds"]["polynomial"]
-    for name in ("large", "stuck", "cancelled"):
-        potentials[name] = potentials["valleys"] | {"memory_mb": 2000}
-    copy.configure("testbeds", "polynomial", to=potentials)
-    (copy.path / "faults").mkdir()
-    return copy
-
-
-def fault(copy: Copy, name: str) -> Path:
-    """Switches a fault on."""
-    flag = copy.path / "faults" / name
-    flag.touch()
-    return flag
-
-
-@contextlib.contextmanager
-def launch_in_background(copy: Copy, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Snakemake at work; killed, if it still is, when the block ends."""
-    with open(copy.path / "launch.log", "wb") as log:
-        running = subprocess.Popen(
-            on_cluster("slurm", *arguments),
-            cwd=copy.path,
-            env=environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        yield running
-    finally:
-        running.kill()
-        running.wait()
-
-
-def of(copy: Copy, *what: str) -> list[Submitted]:
-    """Submissions of which all these are said."""
-    return [job for job in submissions(copy) if all(word in job.what for word in what)]
 
 
 def test_failures_are_recovered_from(clean: Copy, tmp_path: Path) -> None:
