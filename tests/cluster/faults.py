@@ -7,7 +7,7 @@ from copies import Copy
 LARGE = """
     if job.wildcards.variant == "large":
         ballast = bytearray(b"x") * 1_800_000_000
-    points ="""
+    output ="""
 """Takes more than the 2,000 MB of its variant."""
 BROKEN = """
     if Path("faults/broken").exists() and job.wildcards.testbed == "polynomial":
@@ -30,7 +30,7 @@ def faulty(copy: Copy) -> Copy:
 
     insert("src/stagewise/resume.py", "EVERY = 15.0", "EVERY = 0.0")
     insert("src/stagewise/resume.py", "\n    def remove", STUCK)
-    insert("scripts/sample_posterior.py", "\n    points =", LARGE)
+    insert("scripts/sample_posterior.py", "\n    output =", LARGE)
     insert(
         "scripts/estimate_llc.py",
         "from stagewise.step",
