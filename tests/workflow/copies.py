@@ -149,7 +149,7 @@ def tiny(path: Path) -> Copy:
 
 
 def same_results(first: Path, second: Path) -> int:
-    """Every table, figure, trajectory and file of draws of a folder, in another one; their number."""
+    """Tables, figures, trajectories and draws of one folder, in another; how many those are."""
     compared = 0
     for found in sorted(first.rglob("*")):
         other = second / found.relative_to(first)
