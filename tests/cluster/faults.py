@@ -23,7 +23,7 @@ STUCK = """
 
 def faulty(copy: Copy) -> Copy:
     """The copy with samplings that fail, each in its own way, as long as faults/ says so. All save
-    their progress often, and the one that gets stuck may take a minute."""
+    their progress often, and the one that is stuck may take a minute."""
 
     def insert(file: str, before: str, fault: str) -> None:
         copy.edit(file, lambda code: code.replace(before, fault, 1))
@@ -37,8 +37,8 @@ def faulty(copy: Copy) -> Copy:
         "from pathlib import Path\n\nfrom stagewise.step",
     )
     insert("scripts/estimate_llc.py", "\n    found =", BROKEN)
-    limit = 'lambda wildcards: 1 if wildcards.variant == "stuck" else 60'
-    insert("workflow/rules/sample.smk", "growing(60)", f"growing({limit})")
+    limit = '1 if wildcards.variant == "stuck" and Path("faults/stuck").exists() else 60'
+    insert("workflow/rules/sample.smk", "growing(60)", f"growing(lambda wildcards: {limit})")
     potentials = copy.configuration()["testbeds"]["polynomial"]
     for name in ("large", "stuck", "cancelled"):
         potentials[name] = potentials["valleys"] | {"memory_mb": 2000}

@@ -9,7 +9,7 @@ from launches import cancel, launch_in_background, launched, of, wait_until
 
 pytestmark = [pytest.mark.workflow, pytest.mark.cluster]
 
-RUN = "results/polynomial/stuck/seed0/mala"
+RUN = "results/polynomial/cancelled/seed0/mala"
 TARGET = f"{RUN}/llc.csv"
 
 
@@ -18,7 +18,7 @@ def test_cancelled_job_is_noticed_and_submitted_again(clean: Copy, tmp_path: Pat
     here = copy.duplicate(tmp_path / "here")
     here.made(TARGET)
 
-    flag = fault(copy, "stuck")
+    flag = fault(copy, "cancelled")
     with launch_in_background(copy, TARGET, profile="cluster") as running:
         wait_until((copy.path / f"{RUN}/draws.nc.unfinished").exists, "progress")
         (job,) = of(copy, "stagewise.sample")
@@ -26,10 +26,10 @@ def test_cancelled_job_is_noticed_and_submitted_again(clean: Copy, tmp_path: Pat
         flag.unlink()
         assert running.wait(timeout=400) == 0, (copy.path / "launch.log").read_text()
     first, second = of(copy, "stagewise.sample")
-    assert (first.state, first.memory_mb, first.minutes) == ("CANCELLED", 2000, 1)
-    assert (second.state, second.memory_mb, second.minutes) == ("COMPLETED", 4000, 2)
+    assert (first.state, first.memory_mb, first.minutes) == ("CANCELLED", 2000, 60)
+    assert (second.state, second.memory_mb, second.minutes) == ("COMPLETED", 4000, 120)
     assert [job.state for job in of(copy, "stagewise.llc")] == ["COMPLETED"]
-    log = copy.path / "logs/smoke/polynomial/stuck/seed0/mala/sample.log"
+    log = copy.path / "logs/smoke/polynomial/cancelled/seed0/mala/sample.log"
     assert "resumed at" in log.read_text()
     assert same_results(here.path / "results", copy.path / "results") == 2
     assert "Nothing to be done" in launched(copy, TARGET, profile="cluster").text
