@@ -61,7 +61,7 @@ def submissions(copy: Copy) -> list[Submitted]:
     lines = answer("sacct", "-X", "-P", "--noheader", since, f"--format={fields}")
     # Accounting has the comment of a job only when the job has ended.
     queue = answer("squeue", "--noheader", "--states=all", "--format=%A|%k")
-    comments = dict(line.split("|") for line in queue)
+    comments = dict(line.split("|") for line in queue if not line.endswith("(null)"))
     found = []
     for line in lines:
         number, comment, name, state, minutes, partition, requested, folder = line.split("|")
