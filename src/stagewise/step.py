@@ -19,7 +19,7 @@ from stagewise.settings import Section, SettingsError
 log = logging.getLogger("stagewise")
 
 MEMORY_MB = 4000
-"""What a job may use where its rule does not say."""
+"""What a job plans to use where its rule does not say."""
 
 # Imports make hundreds of thousands of objects and no garbage; looking for it at Python's own
 # threshold of 700, and again at exit (`gc.freeze` below spares that), takes a quarter of a short
@@ -33,7 +33,7 @@ class Step:
     def __init__(self, snakemake: Any) -> None:
         self.input, self.output = snakemake.input, snakemake.output
         self.wildcards = snakemake.wildcards
-        self.memory = int(snakemake.resources.get("mem_mb", MEMORY_MB) * 1e6)
+        self.memory = int(snakemake.resources.get("working_mb", MEMORY_MB) * 1e6)
         settings = snakemake.params.settings
         self.settings: dict[str, Any] = (
             settings.values if isinstance(settings, Section) else settings

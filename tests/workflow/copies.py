@@ -148,6 +148,23 @@ def tiny(path: Path) -> Copy:
     return copy
 
 
+def same_results(first: Path, second: Path) -> int:
+    """Tables, figures, trajectories and draws of one folder, in another; how many those are."""
+    compared = 0
+    for found in sorted(first.rglob("*")):
+        other = second / found.relative_to(first)
+        if found.suffix in (".csv", ".pdf", ".png"):
+            assert found.read_bytes() == other.read_bytes(), f"{other} differs"
+        elif found.name == "checkpoints.safetensors":
+            same_tensors(found.parent, other.parent)
+        elif found.name == "draws.nc":
+            same_draws(found.parent, other.parent)
+        else:
+            continue
+        compared += 1
+    return compared
+
+
 def same_tensors(first: Path, second: Path) -> None:
     """Checkpoints of two folders, bit for bit."""
     one, two = (load_file(folder / "checkpoints.safetensors") for folder in (first, second))

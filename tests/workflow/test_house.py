@@ -175,9 +175,19 @@ def test_drawn_rules_are_those_of_the_workflow(repository: Copy) -> None:
     assert set(re.findall(r"(\w+) --> (\w+)", drawn)) == edges
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec("snakemake_executor_plugin_slurm") is None,
-    reason="the Slurm executor is not installed (dependency group `cluster`)",
+@pytest.mark.parametrize(
+    ("profile", "executor"), [("slurm", "slurm"), ("cluster", "cluster_generic")]
 )
-def test_slurm_profile_plans_everything(repository: Copy) -> None:
-    assert "all" in repository.plan("--workflow-profile", "profiles/slurm")
+def test_cluster_profiles_plan_everything(repository: Copy, profile: str, executor: str) -> None:
+    if importlib.util.find_spec(f"snakemake_executor_plugin_{executor}") is None:
+        pytest.skip("the executors are not installed (dependency group `cluster`)")
+    assert "all" in repository.plan("--workflow-profile", f"profiles/{profile}")
+
+
+def test_retries_ask_for_more_and_plan_with_the_same() -> None:
+    """A rule that asked for the same memory again would run out of it again; one that planned with
+    more would need more."""
+    for path in (ROOT / "workflow/rules").rglob("*.smk"):
+        for name, amount in re.findall(r"^        (\w+_mb|runtime)=(.*),$", path.read_text(), re.M):
+            grows = name not in ("working_mb", "output_mb")
+            assert amount.startswith("growing(") == grows, f"{path.name}: {name}"

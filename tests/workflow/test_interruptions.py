@@ -7,7 +7,7 @@ import subprocess
 import time
 
 import pytest
-from copies import Copy, command, environment, same_draws, same_tensors
+from copies import Copy, command, environment, same_draws, same_results, same_tensors
 
 pytestmark = pytest.mark.workflow
 
@@ -87,11 +87,4 @@ def test_killed_training_and_sampling_resume(start: Copy, undisturbed: Copy) -> 
 
 def test_two_copies_make_the_same_bytes(finished: Copy, start: Copy) -> None:
     start.made()
-    for found in sorted((finished.path / "results").rglob("*")):
-        other = start.path / found.relative_to(finished.path)
-        if found.suffix in (".csv", ".pdf", ".png"):
-            assert found.read_bytes() == other.read_bytes(), f"{found.name} differs"
-        elif found.name == "checkpoints.safetensors":
-            same_tensors(found.parent, other.parent)
-        elif found.name == "draws.nc":
-            same_draws(found.parent, other.parent)
+    assert same_results(finished.path / "results", start.path / "results") > 5

@@ -26,6 +26,7 @@ from stagewise.configuration import (
 from stagewise.planning.estimates import Estimates
 from stagewise.pretrained import own_files
 from stagewise.settings import Section, SettingsError, lines
+from stagewise.slurm_queue import jobs_left
 from stagewise.tracking import code_of
 
 LAYOUT = "1"
@@ -89,7 +90,15 @@ def checked_config():
 
 
 def start_results():
-    """Marks the results folder with its layout; one message if it cannot be written."""
+    """Marks the results folder with its layout; one message if it cannot be written, or if jobs of
+    a launch that was killed would write there as well.
+    """
+    left = jobs_left(Path.cwd())
+    if left:
+        fail(
+            f"{len(left)} jobs of an earlier launch are still in Slurm's queue and would write the "
+            f"same files: wait until they have ended, or run: scancel {' '.join(left)}"
+        )
     folder = Path(config["results"])
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -151,7 +160,9 @@ def text(wildcards):
 
 
 def memory(wildcards):
-    """Megabytes that jobs on the checkpoints of a variant may take."""
+    """Megabytes that jobs on the checkpoints of a variant may take. As `working_mb` it is what a
+    job plans with, at every attempt alike, so that a second one has more room and not more work.
+    """
     return variant_of(wildcards).get("memory_mb", 4000)
 
 
@@ -182,6 +193,17 @@ def seconds(rule):
 def megabytes(rule):
     """What a job of that rule should leave behind; for plans."""
     return lambda wildcards: estimates().megabytes(*job_of(rule, wildcards))
+
+
+def growing(amount):
+    """A resource that is asked for once, twice, three times... at a job's first, second, third...
+    attempt, as a cluster makes after a failure: the amount is a number, or a function of wildcards.
+    """
+
+    def asked(wildcards, attempt):
+        return attempt * (amount(wildcards) if callable(amount) else amount)
+
+    return asked
 
 
 def own_files_of(wildcards):

@@ -11,8 +11,8 @@ rule corpus:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         *code("collect_corpus.py"),
         *settings(corpus_settings),
@@ -36,8 +36,8 @@ rule tokens:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         *code("encode_corpus.py"),
         *settings(token_settings),
@@ -58,8 +58,8 @@ rule text:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=20,
+        mem_mb=growing(4000),
+        runtime=growing(20),
     params:
         *code("write_text.py"),
         settings={},

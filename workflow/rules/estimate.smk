@@ -10,8 +10,8 @@ rule llc:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         *code("estimate_llc.py"),
         settings=ordered(config["llc"]),
@@ -52,8 +52,8 @@ rule influence:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=20,
+        mem_mb=growing(4000),
+        runtime=growing(20),
     params:
         *code("estimate_influence.py"),
         settings={},
@@ -73,8 +73,8 @@ rule susceptibilities:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=20,
+        mem_mb=growing(4000),
+        runtime=growing(20),
     params:
         *code("estimate_susceptibilities.py"),
         settings={},
@@ -141,8 +141,8 @@ rule curvature:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=memory,
-        runtime=minutes("curvature", 30),
+        mem_mb=growing(memory),
+        runtime=growing(minutes("curvature", 30)),
         expected_s=seconds("curvature"),
         output_mb=megabytes("curvature"),
     params:
@@ -172,8 +172,9 @@ rule compress:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=memory,
-        runtime=minutes("compress", 60),
+        mem_mb=growing(memory),
+        working_mb=memory,
+        runtime=growing(minutes("compress", 60)),
         expected_s=seconds("compress"),
         output_mb=megabytes("compress"),
         gpu=lambda wildcards: int(
@@ -202,8 +203,8 @@ rule behaviour:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=minutes("behaviour", 30),
+        mem_mb=growing(4000),
+        runtime=growing(minutes("behaviour", 30)),
         expected_s=seconds("behaviour"),
         output_mb=megabytes("behaviour"),
     params:
@@ -229,8 +230,8 @@ rule outputs:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=growing(4000),
+        runtime=growing(30),
     params:
         *code("record_outputs.py", train_modules, ["testbeds"]),
         *settings(model_settings),
@@ -256,8 +257,8 @@ rule measure:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=20,
+        mem_mb=growing(4000),
+        runtime=growing(20),
     params:
         *code("measure_part.py", part_modules, ["findings"]),
         *settings(part_settings),

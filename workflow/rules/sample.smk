@@ -17,12 +17,14 @@ rule sample:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=memory,
-        runtime=minutes("sample", 60),
+        mem_mb=growing(memory),
+        working_mb=memory,
+        runtime=growing(minutes("sample", 60)),
         expected_s=seconds("sample"),
         output_mb=megabytes("sample"),
         gpu=lambda wildcards: int(
             sampling_settings(wildcards)["sampling"].get("device") == "cuda"
+            and ("shard" in wildcards.keys() or not shards(wildcards))
         ),
     params:
         *code("sample_posterior.py", sample_modules, ["testbeds", "samplers"]),
@@ -65,8 +67,8 @@ rule diagnostics:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=10,
+        mem_mb=growing(4000),
+        runtime=growing(10),
     params:
         *code("draw_diagnostics.py"),
         settings={},

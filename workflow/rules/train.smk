@@ -14,8 +14,8 @@ rule train:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=minutes("train", 60),
+        mem_mb=growing(2000),
+        runtime=growing(minutes("train", 60)),
         expected_s=seconds("train"),
         output_mb=megabytes("train"),
     params:
@@ -42,8 +42,8 @@ rule retrain:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=memory,
-        runtime=minutes("retrain", 60),
+        mem_mb=growing(memory),
+        runtime=growing(minutes("retrain", 60)),
         expected_s=seconds("retrain"),
         output_mb=megabytes("retrain"),
     params:

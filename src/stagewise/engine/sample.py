@@ -97,7 +97,7 @@ def sample(
     if one.written > memory:
         raise TooLittleMemoryError(
             f"one chain of {testbed.name} writes {one.written / 1e6:.0f} MB a step, more than the "
-            f"{memory / 1e6:.0f} MB allowed: lower `batch`, or raise mem_mb of the rule"
+            f"{memory / 1e6:.0f} MB allowed: lower `batch`, or raise memory_mb of the variant"
         )
     centre_losses = _losses_at_centres(found, memory)
     table = losses_of_samples(found, memory) if _repaid(found) else None

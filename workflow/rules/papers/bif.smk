@@ -35,8 +35,8 @@ rule kronfluence:
         "../../envs/attribution.yml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=growing(4000),
+        runtime=growing(30),
     params:
         *code("attribute_kronfluence.py", train_modules, ["testbeds"]),
         *settings(model_settings),
@@ -63,8 +63,8 @@ rule figure_bif:
         "../../../environment.yml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         *code(
             "draw_figure.py",

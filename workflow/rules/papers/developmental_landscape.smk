@@ -38,8 +38,8 @@ rule figure_developmental_landscape:
         "../../../environment.yml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         *code(
             "draw_figure.py",

@@ -46,8 +46,8 @@ rule figure_embryology:
         "../../../environment.yml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         *code("draw_figure.py", ["stagewise.figures.embryology"]),
         settings={"slug": "embryology"},

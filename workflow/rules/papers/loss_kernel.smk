@@ -54,8 +54,8 @@ rule figure_loss_kernel:
         "../../../environment.yml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         *code("draw_figure.py", ["stagewise.figures.loss_kernel"]),
         settings={"slug": "loss_kernel"},

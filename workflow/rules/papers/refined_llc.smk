@@ -57,8 +57,8 @@ rule figure_refined_llc:
         "../../../environment.yml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         *code("draw_figure.py", ["stagewise.figures.refined_llc"]),
         settings={"slug": "refined_llc"},

@@ -32,8 +32,8 @@ rule figure_spectroscopy:
         "../../../environment.yml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         *code("draw_figure.py", ["stagewise.figures.spectroscopy"]),
         settings={"slug": "spectroscopy"},
