@@ -23,8 +23,9 @@ rule claims:
     input:
         tables=[f"{config['results']}/{slug}/claims.csv" for slug in PAGES],
     output:
-        table=report(
-            "<results>/claims.csv", caption="../report/claims.rst", category="Claims"
+        table="<results>/claims.csv",
+        page=report(
+            "<results>/claims.html", caption="../report/claims.rst", category="Claims"
         ),
     log:
         "<logs>/claims.log",
@@ -34,7 +35,7 @@ rule claims:
     threads: 1
     params:
         *code("collect_claims.py"),
-        settings={},
+        settings={"scale": config["scale"]},
     script:
         "../../scripts/collect_claims.py"
 
