@@ -75,7 +75,7 @@ def main() -> int:
             from stagewise.staleness import report  # takes Snakemake
 
             configfiles = [Path(name) for name in options.configfile]
-            return report(ROOT, options.files, configfiles, options.results)
+            return report(ROOT, options.files, configfiles, options.results, full=options.full)
         if not options.files:
             parser.error("name a file, or use --stale")
         return explained(options.files, depth=options.depth, full=options.full)

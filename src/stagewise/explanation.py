@@ -12,6 +12,7 @@ from stagewise.lineage import (
     ancestry,
     changed_code,
     inputs,
+    total_seconds,
     troubles,
 )
 from stagewise.provenance import versions
@@ -40,12 +41,11 @@ def explanation(made: Result, root: Path, *, depth: int, full: bool) -> str:
     record = made.record
     assert record is not None
     below = ancestry(made)
-    total = sum(one.record["seconds"] for one in below if one.record)
     facts = {
         "made": f"{record['finished']} by rule {record['rule']}{_names(record['wildcards'])}",
         "file": f"{made.state}, SHA-256 {record['sha256'][:16]}",
-        "took": f"{duration(record['seconds'])}; {duration(total)} with all {len(below)} jobs it "
-        "rests on",
+        "took": f"{duration(record['seconds'])}; {duration(total_seconds(made))} with all "
+        f"{len(below)} jobs that it rests on",
         "on": f"{record['host']}; {record['threads']} thread{'s' * (record['threads'] != 1)}",
         "seeds": ", ".join(_seeds(below)) or "none of its own: see its inputs",
         "settings": _several(lines(record["settings"]), full) or "none",

@@ -1,5 +1,6 @@
 """What a result was made from, followed through the records to the configuration."""
 
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -29,7 +30,10 @@ class Result:
     @property
     def digest(self) -> str | None:
         """SHA-256 of the file as it is; None where there is none."""
-        return _digest(self.path) if self.path.is_file() else None
+        if not self.path.is_file():
+            return None
+        found = self.path.stat()
+        return _digest(self.path, found.st_size, found.st_mtime_ns)
 
     @property
     def state(self) -> str:
@@ -53,12 +57,22 @@ class Input:
     """A file that a result was made from."""
 
     result: Result
-    state: str
-    """AS_MADE if it is what was read; else what happened to it."""
+    read_then: str
+    """SHA-256 of what was read."""
+
+    @property
+    def state(self) -> str:
+        """AS_MADE if it is what was read; else what happened to it."""
+        if self.result.digest == self.read_then:
+            return AS_MADE
+        if self.result.state == AS_MADE:
+            return MADE_AGAIN
+        return EDITED if self.result.state == UNKNOWN else self.result.state
 
 
 @cache
-def _digest(path: Path) -> str:
+def _digest(path: Path, size: int, time: int) -> str:
+    """A file that is changed has another size or time."""
     return file_digest(path)
 
 
@@ -74,16 +88,8 @@ def inputs(made: Result) -> list[Input]:
         return []
     listed = {results / name: digest for name, digest in made.record["inputs"].items()}
     outside = {Path(name): digest for name, digest in made.record["outside"].items()}
-    found = [_input(result(path), digest) for path, digest in listed.items()]
-    return found + [_input(Result(path, None), digest) for path, digest in outside.items()]
-
-
-def _input(found: Result, read_then: str) -> Input:
-    if found.digest == read_then:
-        return Input(found, AS_MADE)
-    if found.state == AS_MADE:
-        return Input(found, MADE_AGAIN)
-    return Input(found, EDITED if found.state == UNKNOWN else found.state)
+    found = [Input(result(path), digest) for path, digest in listed.items()]
+    return found + [Input(Result(path, None), digest) for path, digest in outside.items()]
 
 
 def ancestry(made: Result) -> list[Result]:
@@ -105,10 +111,15 @@ def troubles(made: Result) -> list[str]:
     for one in ancestry(made):
         if one.state != AS_MADE:
             found[one.path] = one.state
-        for read_then in inputs(one):
-            if read_then.state != AS_MADE:
-                found.setdefault(read_then.result.path, read_then.state)
+        for used in inputs(one):
+            if used.state != AS_MADE:
+                found.setdefault(used.result.path, used.state)
     return [f"{path}: {state}" for path, state in found.items()]
+
+
+def total_seconds(made: Result) -> float:
+    """What the result took, with everything that it rests on."""
+    return sum(one.record["seconds"] for one in ancestry(made) if one.record)
 
 
 def changed_code(made: Result, root: Path) -> list[str]:
@@ -134,3 +145,15 @@ def copies(path: Path, results: Path) -> Iterator[str]:
             continue
         if record and record["sha256"] == own:
             yield str(results / name)
+
+
+def unknown_to_snakemake(results: Path, metadata: Path) -> bool:
+    """Whether the folder holds results none of which Snakemake has a record of its own for: a
+    folder that was moved or copied, or stands beside a fresh clone.
+
+    metadata  Snakemake's folder of records, whose files are named by the results' paths
+    """
+    records = (results / FOLDER).glob("*.json")
+    found = [results / place.stem for place in records if (results / place.stem).is_file()]
+    names = [urlsafe_b64encode(str(path).encode()).decode() for path in found]
+    return bool(names) and not any((metadata / name).is_file() for name in names)

@@ -93,11 +93,15 @@ def host() -> str:
 
 
 def record(
-    settings: Mapping[str, Any], inputs: Mapping[str, str], started: float
+    settings: Mapping[str, Any],
+    wildcards: Mapping[str, str],
+    inputs: Mapping[str, str],
+    started: float,
 ) -> dict[str, Any]:
     """A JSON-ready record; `inputs` maps file names to SHA-256, `started` is time.time()."""
     return {
         "settings": dict(settings),
+        "wildcards": dict(wildcards),
         "inputs": {str(Path(name)): digest for name, digest in inputs.items()},
         "code": code_revision(),
         "versions": versions(),

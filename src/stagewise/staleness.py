@@ -38,8 +38,9 @@ class Job:
 
 def planned(
     root: Path, targets: Sequence[str], configfiles: Sequence[Path], results: str | None
-) -> list[Job]:
-    """Every job that the targets (by default all) rest on, up to date or not, inputs first.
+) -> tuple[list[Job], int]:
+    """Every job that the targets (by default all) rest on, up to date or not, inputs first; and
+    how many of their files Snakemake's own records do not know.
 
     results  a folder in the place of the configuration's `results`
     """
@@ -54,8 +55,10 @@ def planned(
         plan = workflow.dag(DAGSettings(targets=set(targets)))
         plan.summary()  # what makes Snakemake work out the jobs, and no more
         dag = workflow._workflow.dag
-        ordered = [job for level in dag.toposorted() for job in level]
-        return [_job(job) for job in ordered if job.output]
+        ordered = [job for level in dag.toposorted() for job in level if job.output]
+        known = workflow._workflow.persistence.metadata
+        unknown = [path for job in ordered for path in job.output if known(path) is None]
+        return [_job(job) for job in ordered], len(unknown)
 
 
 def _job(job: Any) -> Job:
@@ -74,10 +77,10 @@ def _job(job: Any) -> Job:
 
 def reasons(job: Job, made: Result) -> list[str]:
     """Why the job would not make this output of it today as it is; nothing if it would."""
-    if made.state in (MISSING, CHANGED):
-        return [made.state]
     if made.record is None:
-        return ["no record of what it was made from"]
+        return ["not made yet" if made.state == MISSING else "no record of what it was made from"]
+    if made.state == CHANGED:
+        return [CHANGED]
     then, now = _by_name(made.record["settings"]), _by_name(job.settings)
     found = [
         f"setting {name} = {then.get(name, 'none')}, now {now.get(name, 'none')}"
@@ -95,7 +98,7 @@ def reasons(job: Job, made: Result) -> list[str]:
     found += [
         f"input {one.result.path}: {one.state}"
         for one in read
-        if one.state != AS_MADE and one.result.path not in gone
+        if one.state not in (AS_MADE, MISSING) and one.result.path not in gone
     ]
     return found
 
@@ -105,40 +108,50 @@ def _by_name(settings: Mapping[str, Any]) -> dict[str, str]:
     return {name: value for name, value in split}
 
 
-def stale(jobs: Sequence[Job]) -> dict[Path, list[str]]:
-    """Output -> why it is stale, of those that are; what rests on a stale one is, too."""
-    found: dict[Path, list[str]] = {}
+def stale(jobs: Sequence[Job]) -> tuple[dict[Path, list[str]], set[Path]]:
+    """Output -> why it is stale, of those that are for a reason of their own, and the outputs that
+    rest on one of these. A file that was deleted does not make stale what was made from it."""
+    own: dict[Path, list[str]] = {}
+    others: set[Path] = set()
     for job in jobs:
-        below = [f"rests on {path}" for path in job.inputs if path in found]
+        below = any(path in own or path in others for path in job.inputs)
         for path in job.outputs:
-            why = reasons(job, result(path)) + below
-            if why:
-                found[path] = why
-    return found
+            why = reasons(job, result(path))
+            if why and not (below and all(line.startswith("input ") for line in why)):
+                own[path] = why
+            elif below or why:
+                others.add(path)
+    return own, others
 
 
 def report(
-    root: Path, targets: Sequence[str], configfiles: Sequence[Path], results: str | None
+    root: Path,
+    targets: Sequence[str],
+    configfiles: Sequence[Path],
+    results: str | None,
+    *,
+    full: bool,
 ) -> int:
     """Prints what is stale, why, and what to do; exit status 1 if anything is."""
-    jobs = planned(root, targets, configfiles, results)
+    jobs, unknown = planned(root, targets, configfiles, results)
     count = sum(len(job.outputs) for job in jobs)
-    found = stale(jobs)
-    for path, why in found.items():
-        print(f"{path}")
-        for line in why[:SHOWN]:
-            print(f"  {line}")
-        if len(why) > SHOWN:
-            print(f"  … and {len(why) - SHOWN} more")
-    print(f"{count - len(found)} of {count} results are what today's configuration and code make.")
-    if not found:
-        return 0
-    first = [
-        str(job.outputs[0])
-        for job in jobs
-        if any(path in found for path in job.outputs)
-        and not any(path in found for path in job.inputs)
-    ]
-    print("To make the others again, and all that rests on them:")
-    print(f"  snakemake --forcerun {' '.join(first)}")
-    return 1
+    own, others = stale(jobs)
+    for path, why in own.items():
+        shown = why if full else why[:SHOWN]
+        rest = [f"… {len(why) - len(shown)} more: --full"] if len(shown) < len(why) else []
+        print("\n  ".join([str(path), *shown, *rest]))
+    if others:
+        print(f"{len(others)} more rest on these" + ("" if full else ": --full"))
+        for path in sorted(others) if full else []:
+            print(f"  {path}")
+    stale_ones = len(own) + len(others)
+    print(f"{count - stale_ones} of {count} results are what today's configuration and code make.")
+    if unknown:
+        print(
+            f"Snakemake has no records of {unknown} of them, and goes by times alone there. "
+            f"To accept what it finds as it is:\n  snakemake --touch --forceall"
+        )
+    if own:
+        first = [str(job.outputs[0]) for job in jobs if any(path in own for path in job.outputs)]
+        print(f"To make the others again:\n  snakemake --forcerun {' '.join(first)}")
+    return 1 if own else 0

@@ -53,8 +53,8 @@ class Step:
         return {str(path): file_digest(path) for path in self.input}
 
     def provenance(self) -> dict[str, Any]:
-        """Settings, inputs, code revision, versions, host and seconds, for the artifact."""
-        return record(self.settings | dict(self.wildcards.items()), self._inputs, STARTED)
+        """Settings, wildcards (seed and names), inputs, code revision, versions, host, seconds."""
+        return record(self.settings, dict(self.wildcards.items()), self._inputs, STARTED)
 
     def leave_records(self) -> None:
         """Writes the record of every output: its provenance, and what the rule gave the job."""
@@ -62,7 +62,6 @@ class Step:
         modules = [re.fullmatch(r"(\S+\.py) ([0-9a-f]{12})", str(line)) for line in self.code]
         ours = {
             "rule": self._rule,
-            "wildcards": dict(self.wildcards.items()),
             "settings": self.settings | more,
             "modules": {found[1]: found[2] for found in modules if found},
             "threads": self._threads,

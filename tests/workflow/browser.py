@@ -75,15 +75,22 @@ class Browser:
         found: dict[str, Any] = json.loads(line)
         return found
 
-    def value(self, expression: str) -> Any:
-        """Of a JavaScript expression."""
-        result = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
+    def value(self, expression: str, *, frame: bool = False) -> Any:
+        """Of a JavaScript expression; in the frame that was opened last, if asked."""
+        where = {"contextId": self._frame()} if frame else {}
+        result = self.call("Runtime.evaluate", expression=expression, returnByValue=True, **where)
         assert "exceptionDetails" not in result, result
         return result["result"].get("value")
 
-    def wait_for(self, expression: str) -> None:
+    def _frame(self) -> int:
+        tree = self.call("Page.getFrameTree")["frameTree"]
+        inner = tree["childFrames"][-1]["frame"]["id"]
+        made: int = self.call("Page.createIsolatedWorld", frameId=inner)["executionContextId"]
+        return made
+
+    def wait_for(self, expression: str, *, frame: bool = False) -> None:
         until = time.monotonic() + 30
-        while not self.value(expression):
+        while not self.value(expression, frame=frame):
             assert time.monotonic() < until, expression
             time.sleep(0.05)
 

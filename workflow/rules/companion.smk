@@ -14,7 +14,12 @@ rule companion:
     input:
         tokens=lambda wildcards: f"{config['results']}/{companions()[wildcards.figure]}/companion.csv",
     output:
-        page="<results>/figure{figure}.html",
+        page=report(
+            "<results>/figure{figure}.html",
+            caption="../report/companion.rst",
+            category="Tokens",
+            labels={"figure": "{figure}"},
+        ),
     log:
         "<logs>/figure{figure}_companion.log",
     wildcard_constraints:

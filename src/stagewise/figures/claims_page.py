@@ -1,5 +1,7 @@
 """All claims with their verdicts as a page to sort and to filter."""
 
+from typing import Any
+
 import pandas as pd
 
 from stagewise.figures.table_page import Cell, Column, page
@@ -20,8 +22,8 @@ def _kind(claim: pd.Series) -> str:
     return first if first in KINDS else "claim"
 
 
-def _number(value: object) -> str:
-    return "" if pd.isna(value) else f"{value:.3g}"  # type: ignore[str-format]
+def _number(value: Any) -> str:
+    return "" if pd.isna(value) else f"{value:.3g}"
 
 
 def _measured(claim: pd.Series) -> Cell:
