@@ -9,10 +9,12 @@ left in it, and says what was changed by hand. The second lists every result tha
 configuration and code would not make, and why: by content, so that it is right where Snakemake
 has no records of its own to go by, after a move, a copy or a fresh clone.
 
-Exit status 1 if a file has no record or is not as it was made, or a result is stale.
+Exit status 1 if a file has no record, or it or anything it was made from is not as it was made, or
+if a result is stale.
 """
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -21,7 +23,7 @@ sys.path.insert(0, str(ROOT / "src"))
 
 from stagewise.artifacts import ArtifactError  # noqa: E402
 from stagewise.explanation import explanation  # noqa: E402
-from stagewise.lineage import AS_MADE, Result, copies, result  # noqa: E402
+from stagewise.lineage import AS_MADE, MISSING, Result, copies, result, troubles  # noqa: E402
 from stagewise.provenance import FOLDER, results_of  # noqa: E402
 
 
@@ -53,7 +55,9 @@ def explained(names: list[str], *, depth: int, full: bool) -> int:
             status = 1
             continue
         print(explanation(made, ROOT, depth=depth, full=full))
-        status = max(status, int(made.state != AS_MADE))
+        found = troubles(made)
+        below = [state for path, state in found.items() if path != made.path]
+        status = max(status, int(made.state != AS_MADE or any(s != MISSING for s in below)))
     return status
 
 
@@ -70,15 +74,20 @@ def main() -> int:
     parser.add_argument("--configfile", action="append", default=[], help="as snakemake's")
     parser.add_argument("--results", help="with --stale: a folder in place of the configured one")
     options = parser.parse_args()
+    # Names in records and in the configuration are from the repository.
+    files = options.files
+    if Path.cwd() != ROOT and not options.stale:
+        files = [str(Path(name).absolute()) for name in files]
+    os.chdir(ROOT)
     try:
         if options.stale:
             from stagewise.staleness import report  # takes Snakemake
 
             configfiles = [Path(name) for name in options.configfile]
             return report(ROOT, options.files, configfiles, options.results, full=options.full)
-        if not options.files:
+        if not files:
             parser.error("name a file, or use --stale")
-        return explained(options.files, depth=options.depth, full=options.full)
+        return explained(files, depth=options.depth, full=options.full)
     except ArtifactError as error:
         print(f"explain: {error}", file=sys.stderr)
         return 1

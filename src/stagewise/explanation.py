@@ -7,6 +7,7 @@ from typing import Any
 
 from stagewise.lineage import (
     AS_MADE,
+    MISSING,
     Input,
     Result,
     ancestry,
@@ -57,8 +58,12 @@ def explanation(made: Result, root: Path, *, depth: int, full: bool) -> str:
     text = [str(made.path), *(f"  {name:<9} {fact}" for name, fact in facts.items())]
     text += ["  inputs", *_tree(made, 2, depth, full, {made.job})]
     found = troubles(made)
-    if found:
-        text += ["", "Not what the records say:", *(f"  {line}" for line in found)]
+    gone = [path for path, state in found.items() if state == MISSING]
+    other = [f"  {path}: {state}" for path, state in found.items() if state != MISSING]
+    if other:
+        text += ["", "Not what the records say:", *other]
+    if gone:
+        text += ["", "No longer there:", *(f"  {path}" for path in gone)]
     return "\n".join(text)
 
 

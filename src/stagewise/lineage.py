@@ -105,16 +105,19 @@ def ancestry(made: Result) -> list[Result]:
     return list(found.values())
 
 
-def troubles(made: Result) -> list[str]:
-    """Files at or below a result that are not what the records say, with what happened to them."""
-    found = {}
+def troubles(made: Result) -> dict[Path, str]:
+    """Files at or below a result that are not what the records say -> what happened to them.
+
+    Files below it that are no longer there are MISSING: they may have been temporary.
+    """
+    found: dict[Path, str] = {}
     for one in ancestry(made):
         if one.state != AS_MADE:
             found[one.path] = one.state
         for used in inputs(one):
             if used.state != AS_MADE:
                 found.setdefault(used.result.path, used.state)
-    return [f"{path}: {state}" for path, state in found.items()]
+    return found
 
 
 def total_seconds(made: Result) -> float:

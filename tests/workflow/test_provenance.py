@@ -113,7 +113,7 @@ def test_what_was_changed_by_hand_is_named(done: Copy) -> None:
     assert "changed" not in other.text
 
     (done.path / CHECKPOINTS).unlink()
-    assert f"{CHECKPOINTS}: missing" in explain(done, FIGURE).text
+    assert f"No longer there:\n  {CHECKPOINTS}\n" in explain(done, FIGURE).text
     done.append("src/stagewise/figures/tiny.py")
     assert "differs now: src/stagewise/figures/tiny.py" in explain(done, FIGURE).text
 

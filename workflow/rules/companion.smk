@@ -14,12 +14,7 @@ rule companion:
     input:
         tokens=lambda wildcards: f"{config['results']}/{companions()[wildcards.figure]}/companion.csv",
     output:
-        page=report(
-            "<results>/figure{figure}.html",
-            caption="../report/companion.rst",
-            category="Tokens",
-            labels={"figure": "{figure}"},
-        ),
+        page="<results>/figure{figure}.html",
     log:
         "<logs>/figure{figure}_companion.log",
     wildcard_constraints:
