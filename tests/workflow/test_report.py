@@ -43,7 +43,8 @@ def table(browser: Browser, category: str) -> list[str]:
     """Opens a category that is a table; the names of its columns."""
     show(browser, category)
     browser.wait_for("document.querySelector('iframe') !== null")
-    browser.wait_for(f"document.title === {category!r} && window.filter !== undefined", frame=True)
+    made = "document.getElementById('shown')?.textContent"  # its script has run
+    browser.wait_for(f"document.title === {category!r} && {made}", frame=True)
     found: list[str] = browser.value(
         "Array.from(document.querySelectorAll('th'), one => one.textContent)", frame=True
     )
