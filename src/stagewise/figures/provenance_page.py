@@ -25,7 +25,7 @@ def draw(table: pd.DataFrame, about: str) -> str:
         Column("host", menu=True, narrow=True): _texts(table["host"]),
         Column("threads", narrow=True): [Cell(str(n), float(n)) for n in table["threads"]],
         Column("finished", narrow=True): _texts(table["finished"]),
-        Column("SHA-256", narrow=True): [Cell(d[:12], title=d) for d in table["sha256"]],
+        Column("SHA-256", narrow=True): [Cell(digest[:12]) for digest in table["sha256"]],
     }
     if len(set(table["versions"])) > 1:
         columns[Column("versions", menu=True)] = _texts(table["versions"])

@@ -44,8 +44,7 @@ th button { all: unset; cursor: pointer; font-weight: 700; }
 th button:focus-visible { outline: 2px solid #3b6fb6; }
 th[aria-sort=ascending] button::after { content: " \\2191"; }
 th[aria-sort=descending] button::after { content: " \\2193"; }
-td { min-width: 13em; }
-td.narrow { min-width: 0; white-space: nowrap; font-variant-numeric: tabular-nums; }
+td { min-width: 13em; font-variant-numeric: tabular-nums; }
 .mark { display: inline-block; width: 9px; height: 9px; border-radius: 5px; margin-right: 5px; }
 """
 
@@ -92,17 +91,16 @@ filter();
 """
 
 
-def _column(column: Column, cells: Sequence[Cell]) -> list[str]:
+def _column(cells: Sequence[Cell]) -> list[str]:
     """The column's cells as HTML; one with any number in it is sorted as numbers."""
     numeric = any(cell.order is not None for cell in cells)
-    narrow = ' class="narrow"' if column.narrow else ""
     made = []
     for cell in cells:
         number = "" if cell.order is None else repr(cell.order)
         order = f' data-order="{number}"' if numeric else ""
         title = f' title="{escape(cell.title)}"' if cell.title else ""
         mark = f'<i class="mark" style="background:{cell.colour}"></i>' if cell.colour else ""
-        made.append(f"<td{narrow}{order}{title}>{mark}{escape(cell.text)}</td>")
+        made.append(f"<td{order}{title}>{mark}{escape(cell.text)}</td>")
     return made
 
 
@@ -128,9 +126,12 @@ def page(
         f'<th scope="col"><button type="button">{escape(column.name)}</button></th>'
         for column in columns
     )
-    made = [_column(column, cells) for column, cells in columns.items()]
+    made = [_column(cells) for cells in columns.values()]
     rows = [f"<tr>{''.join(row)}</tr>" for row in zip(*made, strict=True)]
     body = "\n".join(rows)
+    narrow = ", ".join(
+        f"td:nth-child({place})" for place, column in enumerate(columns, 1) if column.narrow
+    )
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -140,7 +141,7 @@ def page(
  style-src 'unsafe-inline'; script-src 'unsafe-inline'">
 <link rel="icon" href="data:,">
 <title>{escape(title)}</title>
-<style>{_STYLE}</style>
+<style>{_STYLE}{narrow or "none"} {{ min-width: 0; white-space: nowrap; }}</style>
 </head>
 <body>
 <h1>{escape(title)}</h1>
