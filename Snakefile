@@ -16,6 +16,7 @@ include: "workflow/rules/common.smk"
 config = without_nulls(config)
 checked_config()
 PAGES = pages()
+SAMPLINGS = sorted({name for _, _, name in samplings()})
 
 
 pathvars:
@@ -26,7 +27,7 @@ pathvars:
 wildcard_constraints:
     testbed="|".join(sorted(config["testbeds"])),
     seed=r"\d+",
-    sampling="|".join(sorted({name for _, _, name in samplings()})) or "none",
+    sampling="|".join(SAMPLINGS) or "none",
     compression="|".join(sorted(compressions())) or "none",
     slug="|".join(sorted(PAGES)),
     corpus="|".join(sorted(config.get("corpora", {}))) or "none",
@@ -41,7 +42,7 @@ rule all:
     input:
         [f"{config['results']}/figure{page['figure']}.pdf" for page in PAGES.values()],
         companion_pages(config["results"]),
-        f"{config['results']}/claims.csv",
+        report_pages(),
 
 
 include: "workflow/rules/data.smk"

@@ -6,14 +6,17 @@ Its threads are those Snakemake gives it: torch finds them in OMP_NUM_THREADS.
 import contextlib
 import gc
 import logging
+import re
 import sys
 import time
 import warnings
 from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from stagewise.artifacts import ArtifactError, file_digest
-from stagewise.provenance import record
+from stagewise.provenance import leave, record
 from stagewise.settings import Section, SettingsError
 
 log = logging.getLogger("stagewise")
@@ -25,6 +28,9 @@ MEMORY_MB = 4000
 # threshold of 700, and again at exit (`gc.freeze` below spares that), takes a quarter of a short
 # job. Hence this module is the first that scripts import.
 gc.set_threshold(100_000)
+
+STARTED = time.time()
+"""When the job did: a script imports this module before the others, which can take seconds."""
 
 
 class Step:
@@ -39,12 +45,28 @@ class Step:
             settings.values if isinstance(settings, Section) else settings
         )
         self.code = [value for value in snakemake.params if isinstance(value, str) and value]
-        self._started = time.time()
+        self._rule, self._threads = snakemake.rule, snakemake.threads
+        self._named = dict(snakemake.params.items())
+
+    @cached_property
+    def _inputs(self) -> dict[str, str]:
+        return {str(path): file_digest(path) for path in self.input}
 
     def provenance(self) -> dict[str, Any]:
-        """Settings, inputs, code revision, versions, host and seconds, for the artifact."""
-        inputs = {str(path): file_digest(path) for path in self.input}
-        return record(self.settings | dict(self.wildcards.items()), inputs, self._started)
+        """Settings, wildcards (seed and names), inputs, code revision, versions, host, seconds."""
+        return record(self.settings, dict(self.wildcards.items()), self._inputs, STARTED)
+
+    def leave_records(self) -> None:
+        """Writes the record of every output: its provenance, and what the rule gave the job."""
+        more = {name: value for name, value in self._named.items() if name != "settings"}
+        modules = [re.fullmatch(r"(\S+\.py) ([0-9a-f]{12})", str(line)) for line in self.code]
+        ours = {
+            "rule": self._rule,
+            "settings": self.settings | more,
+            "modules": {found[1]: found[2] for found in modules if found},
+            "threads": self._threads,
+        }
+        leave(self.provenance() | ours, [Path(path) for path in self.output])
 
 
 @contextlib.contextmanager
@@ -59,7 +81,9 @@ def step(snakemake: Any) -> Iterator[Step]:
     logging.getLogger("py.warnings").addHandler(handler)
     warnings.simplefilter("default")
     try:
-        yield Step(snakemake)
+        job = Step(snakemake)
+        yield job
+        job.leave_records()
     except (ArtifactError, SettingsError, ValueError, RuntimeError) as error:
         log.error("%s: %s", type(error).__name__, error)
         if isinstance(error, ArtifactError | SettingsError) or type(error).__module__.startswith(

@@ -41,6 +41,11 @@ def _parsed(path: Path) -> tuple[str, tuple[str, ...]]:
     return hashlib.sha256(code.encode()).hexdigest()[:12], tuple(names)
 
 
+def code_digest(path: Path) -> str:
+    """Of the code in a file: 12 hexadecimal digits that comments, docstrings and layout leave."""
+    return _parsed(path)[0]
+
+
 def _module_file(source: Path, name: str) -> Path | None:
     stem = source.joinpath(*name.split("."))
     for path in (stem.with_suffix(".py"), stem / "__init__.py"):
@@ -82,4 +87,4 @@ def code_of(root: Path, script: str, *modules: str) -> dict[str, str]:
     """
     paths = reached(root / "src", root / "scripts" / script, modules)
     names = [(str(path.relative_to(root)), path) for path in paths if path.stat().st_size]
-    return {name: f"{name} {_parsed(path)[0]}" for name, path in names}
+    return {name: f"{name} {code_digest(path)}" for name, path in names}

@@ -101,12 +101,12 @@ def content(path: Path) -> Any:
 
 
 def differing(first: Path, second: Path) -> list[str]:
-    """Files that only one of the folders has, or that differ."""
+    """Files that only one of the folders has, or that differ; records of how long it took aside."""
     files = [
         {
             path.relative_to(folder)
             for path in folder.rglob("*")
-            if path.is_file() and ".provenance" not in path.parts
+            if path.is_file() and ".provenance" not in path.parts and path.name != "provenance.html"
         }
         for folder in (first, second)
     ]

@@ -70,6 +70,6 @@ def test_provenance_of_a_library_that_is_not_installed(monkeypatch: pytest.Monke
         return "1.0"
 
     monkeypatch.setattr(provenance, "version", version)
-    found = provenance.record({}, {}, 0.0)["versions"]
+    found = provenance.record({}, {}, {}, 0.0)["versions"]
     assert found["stagewise"] == "not installed"
     assert found["torch"] == "1.0"

@@ -14,22 +14,25 @@ from copies import Copy
 pytestmark = pytest.mark.workflow
 
 CLAIMS = {"judge tiny/claims", "claims claims", "all"}
-FIGURE = {"figure_tiny figure99", "all"}
+FIGURE = {"figure_tiny figure99", "provenance provenance", "all"}
+RELIABILITY = {"reliability reliability", "all"}
 PAPER = {"measured tiny/measured"} | CLAIMS | FIGURE
 LINES = {"measure tiny/lines"} | PAPER
 VALLEYS = {"measure tiny/valleys"} | PAPER
 
 
 def fits(*rules: str, seeds: tuple[int, ...] = (0, 1)) -> set[str]:
-    """Jobs of the fitted lines."""
+    """Jobs of the fitted lines, and the table of all draws if any are made again."""
     files = {"train": "checkpoints", "sample": "sgld/draws", "llc": "sgld/llc"}
-    return {f"{rule} line/fits/seed{seed}/{files[rule]}" for rule in rules for seed in seeds}
+    jobs = {f"{rule} line/fits/seed{seed}/{files[rule]}" for rule in rules for seed in seeds}
+    return jobs | RELIABILITY if "sample" in rules else jobs
 
 
 def valleys(*rules: str) -> set[str]:
-    """Jobs of the known valleys."""
+    """Jobs of the known valleys, likewise."""
     files = {"sample": "mala/draws", "llc": "mala/llc"}
-    return {f"{rule} polynomial/valleys/seed0/{files[rule]}" for rule in rules}
+    jobs = {f"{rule} polynomial/valleys/seed0/{files[rule]}" for rule in rules}
+    return jobs | RELIABILITY if "sample" in rules else jobs
 
 
 CODE = {
@@ -123,7 +126,7 @@ def test_added_seed_runs_alone(done: Copy) -> None:
 def test_removed_seed_is_no_longer_collected(done: Copy) -> None:
     done.configure("testbeds", "line", "fits", "seeds", to=[0])
     plan = done.plan()
-    assert set(plan) == LINES
+    assert set(plan) == LINES | RELIABILITY
     assert "input" in plan["measure tiny/lines"]
 
 

@@ -17,12 +17,14 @@ os.environ.update(
     HF_HUB_DISABLE_TELEMETRY="1",
 )
 
+from snakemake.logging import logger
 from stagewise.configuration import (
     check_configuration,
     check_figures,
     check_page,
     check_parts,
 )
+from stagewise.lineage import unknown_to_snakemake
 from stagewise.planning.estimates import Estimates
 from stagewise.pretrained import own_files
 from stagewise.settings import Section, SettingsError, lines
@@ -86,6 +88,14 @@ def checked_config():
             fail(
                 f"{folder}/ was made with results layout {found}, this version writes layout "
                 f"{LAYOUT}: move the folder away or set `results:` to another"
+            )
+        if workflow.is_main_process and unknown_to_snakemake(
+            folder, Path(".snakemake/metadata")
+        ):
+            logger.warning(
+                f"{folder}/ was moved or copied here: Snakemake knows nothing of the settings and "
+                f"code it was made with, and goes by the files' times alone. What is stale: "
+                f"python scripts/explain.py --stale"
             )
 
 
@@ -472,6 +482,26 @@ def figure_files(folder):
         + [f"{folder}/figure{page['figure']}.html"] * (str(page["figure"]) in pages)
         for page in PAGES.values()
     }
+
+
+def report_pages():
+    """What the report shows beside figures, and the claims as a table."""
+    names = ("claims.csv", "claims.html", "reliability.html", "provenance.html")
+    return [f"{config['results']}/{name}" for name in names]
+
+
+def sampled():
+    """Draws file -> the figures that rest on it: of every sampling that parts read anything of."""
+    found = {}
+    for slug, parts in PARTS.items():
+        for named in parts.values():
+            for listed in named.values():
+                for path in [listed] if isinstance(listed, str) else listed:
+                    folder = Path(path).parent
+                    if folder.name in SAMPLINGS:
+                        figures = found.setdefault(f"{folder}/draws.nc", set())
+                        figures.add(PAGES[slug]["figure"])
+    return {path: sorted(found[path]) for path in sorted(found)}
 
 
 def part_settings(wildcards):

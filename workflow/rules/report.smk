@@ -1,3 +1,6 @@
+report: "../report/workflow.rst"
+
+
 rule judge:
     # One paper's claims: what was measured, held against what the page says.
     input:
@@ -23,8 +26,12 @@ rule claims:
     input:
         tables=[f"{config['results']}/{slug}/claims.csv" for slug in PAGES],
     output:
-        table=report(
-            "<results>/claims.csv", caption="../report/claims.rst", category="Claims"
+        table="<results>/claims.csv",
+        page=report(
+            "<results>/claims.html",
+            caption="../report/claims.rst",
+            category="Claims",
+            labels={"table": "all claims"},
         ),
     log:
         "<logs>/claims.log",
@@ -34,9 +41,63 @@ rule claims:
     threads: 1
     params:
         *code("collect_claims.py"),
-        settings={},
+        settings={"scale": config["scale"]},
     script:
         "../../scripts/collect_claims.py"
+
+
+rule reliability:
+    # Diagnostics and gates of every set of draws that a figure rests on.
+    input:
+        draws=lambda wildcards: list(sampled()),
+    output:
+        table="<results>/reliability.csv",
+        page=report(
+            "<results>/reliability.html",
+            caption="../report/reliability.rst",
+            category="Reliability",
+            labels={"table": "diagnostics of all chains"},
+        ),
+    log:
+        "<logs>/reliability.log",
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        *code("collect_reliability.py"),
+        settings=lambda wildcards: {"figures": list(sampled().values())},
+    script:
+        "../../scripts/collect_reliability.py"
+
+
+rule provenance:
+    # Where every result behind the figures comes from, as their records say.
+    input:
+        figures=[
+            f"{config['results']}/figure{page['figure']}.png"
+            for page in PAGES.values()
+        ],
+    output:
+        page=report(
+            "<results>/provenance.html",
+            caption="../report/provenance.rst",
+            category="Provenance",
+            labels={"table": "all jobs behind the figures"},
+        ),
+    log:
+        "<logs>/provenance.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    threads: 1
+    params:
+        *code("collect_provenance.py"),
+        settings={"figures": [page["figure"] for page in PAGES.values()]},
+    script:
+        "../../scripts/collect_provenance.py"
 
 
 rule gallery:

@@ -1,13 +1,8 @@
 """The companion page in a real browser: what is drawn, what the mouse shows, what is loaded."""
 
 import base64
-import fcntl
 import io
 import json
-import os
-import select
-import shutil
-import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,14 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from browser import Browser, assert_alone, opened
 from matplotlib.image import imread
 
 from stagewise.figures.companion import page
 from stagewise.settings import SettingsError
 
-BROWSER = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
-)
 SEQUENCES, LENGTH, STEPS, HEADS = 6, 8, (10, 200), ("0:0", "0:1", "1:0")
 
 
@@ -67,101 +60,14 @@ def made(table: pd.DataFrame, **more: Any) -> str:
     return page(table, title="A <map>", about="Tokens.", axes=("PC1", "PC2"), **more)
 
 
-class Browser:
-    """A headless browser that is spoken to through a pipe, and one page of it."""
-
-    def __init__(self, folder: Path) -> None:
-        # Ends above 9, as the browser's own are to be 3 and 4.
-        ends = [fcntl.fcntl(end, fcntl.F_DUPFD, 10) for _ in range(2) for end in self._pipe()]
-        its_input, self._output, self._input, its_output = ends
-        options = ["--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe"]
-        self._process = os.posix_spawn(
-            BROWSER,
-            [BROWSER, *options, f"--user-data-dir={folder}", "--window-size=1200,1000"],
-            os.environ,
-            file_actions=[
-                (os.POSIX_SPAWN_DUP2, its_input, 3),
-                (os.POSIX_SPAWN_DUP2, its_output, 4),
-                (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
-            ],
-            setpgroup=0,
-        )
-        os.close(its_input)
-        os.close(its_output)
-        self._number, self._unread, self._session = 0, b"", ""
-        self.events: list[dict[str, Any]] = []
-        target = self.call("Target.createTarget", url="about:blank")["targetId"]
-        attached = self.call("Target.attachToTarget", targetId=target, flatten=True)
-        self._session = attached["sessionId"]
-        for domain in ("Network", "Page", "Runtime", "Log"):
-            self.call(f"{domain}.enable")
-
-    @staticmethod
-    def _pipe() -> tuple[int, int]:
-        return os.pipe()
-
-    def call(self, method: str, **parameters: Any) -> Any:
-        """What a command of the DevTools protocol returns; events on the way are kept."""
-        self._number += 1
-        message = {"id": self._number, "method": method, "params": parameters}
-        if self._session:
-            message["sessionId"] = self._session
-        os.write(self._output, json.dumps(message).encode() + b"\0")
-        while (answer := self._next()).get("id") != self._number:
-            self.events.append(answer)
-        assert "error" not in answer, answer
-        return answer["result"]
-
-    def _next(self) -> dict[str, Any]:
-        while b"\0" not in self._unread:
-            ready, _, _ = select.select([self._input], [], [], 30)
-            assert ready, "the browser does not answer"
-            part = os.read(self._input, 1 << 20)
-            assert part, "the browser has gone"
-            self._unread += part
-        line, self._unread = self._unread.split(b"\0", 1)
-        found: dict[str, Any] = json.loads(line)
-        return found
-
-    def value(self, expression: str) -> Any:
-        """Of a JavaScript expression."""
-        result = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
-        assert "exceptionDetails" not in result, result
-        return result["result"].get("value")
-
-    def wait_for(self, expression: str) -> None:
-        until = time.monotonic() + 30
-        while not self.value(expression):
-            assert time.monotonic() < until, expression
-            time.sleep(0.05)
-
-    def of(self, *methods: str) -> list[dict[str, Any]]:
-        """Parameters of the events of these kinds so far."""
-        self.value("1")
-        return [event["params"] for event in self.events if event.get("method") in methods]
-
-    def quit(self) -> None:
-        os.killpg(self._process, signal.SIGKILL)
-        os.waitpid(self._process, 0)
-        os.close(self._input)
-        os.close(self._output)
-
-
 @pytest.fixture(scope="module")
 def browser(table: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """With the page open."""
-    if not BROWSER:
-        pytest.skip("no chromium, chromium-browser or google-chrome on PATH")
-    folder = tmp_path_factory.mktemp("browser")
-    (folder / "page.html").write_text(made(table, chosen="0:1"))
-    found = Browser(folder / "profile")
-    try:
-        found.call("Page.navigate", url=(folder / "page.html").as_uri())
-        found.wait_for("document.body && document.body.dataset.ready === 'yes'")
+    page = tmp_path_factory.mktemp("browser") / "page.html"
+    page.write_text(made(table, chosen="0:1"))
+    with opened(page, "document.body?.dataset.ready === 'yes'", page.with_name("profile")) as found:
         found.value(DATA_OF_MAP)
         yield found
-    finally:
-        found.quit()
 
 
 def places(browser: Browser) -> np.ndarray:
@@ -288,15 +194,7 @@ def test_text_is_coloured_by_the_chosen_head(browser: Browser, table: pd.DataFra
 
 
 def test_nothing_is_loaded_and_nothing_fails(browser: Browser) -> None:
-    """But the page itself; the policy of the page would say so if something had been asked for."""
-    urls = [event["request"]["url"] for event in browser.of("Network.requestWillBeSent")]
-    elsewhere = [url for url in urls if not url.startswith(("data:", "blob:"))]
-    assert len(elsewhere) == 1
-    assert elsewhere[0].startswith("file:")
-    assert elsewhere[0].endswith("/page.html")
-    assert browser.of("Runtime.exceptionThrown") == []
-    told = [event["entry"] for event in browser.of("Log.entryAdded")]
-    assert [entry["text"] for entry in told if entry["level"] == "error"] == []
+    assert_alone(browser, Path(browser.value("location.pathname")))
 
 
 def test_one_step_has_no_slider_and_equal_tables_give_equal_values(table: pd.DataFrame) -> None:

@@ -50,13 +50,13 @@ rule figure_bif:
     input:
         **part_tables("bif"),
     output:
-        pdf=report(
-            "<results>/figure10.pdf",
+        pdf="<results>/figure10.pdf",
+        png=report(
+            "<results>/figure10.png",
             caption="../../report/bif.rst",
             category="Figures",
-            labels={"figure": "10", "paper": "bif"},
+            labels={"figure": 10, "paper": PAGES["bif"]["title"]},
         ),
-        png="<results>/figure10.png",
     log:
         "<logs>/bif/figure.log",
     conda:

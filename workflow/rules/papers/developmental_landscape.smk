@@ -25,13 +25,13 @@ rule figure_developmental_landscape:
     input:
         **part_tables("developmental_landscape"),
     output:
-        pdf=report(
-            "<results>/figure6.pdf",
+        pdf="<results>/figure6.pdf",
+        png=report(
+            "<results>/figure6.png",
             caption="../../report/developmental_landscape.rst",
             category="Figures",
-            labels={"figure": "6", "paper": "developmental_landscape"},
+            labels={"figure": 6, "paper": PAGES["developmental_landscape"]["title"]},
         ),
-        png="<results>/figure6.png",
     log:
         "<logs>/developmental_landscape/figure.log",
     conda:

@@ -33,13 +33,13 @@ rule figure_embryology:
     input:
         **part_tables("embryology"),
     output:
-        pdf=report(
-            "<results>/figure13.pdf",
+        pdf="<results>/figure13.pdf",
+        png=report(
+            "<results>/figure13.png",
             caption="../../report/embryology.rst",
             category="Figures",
-            labels={"figure": "13", "paper": "embryology"},
+            labels={"figure": 13, "paper": PAGES["embryology"]["title"]},
         ),
-        png="<results>/figure13.png",
     log:
         "<logs>/embryology/figure.log",
     conda:

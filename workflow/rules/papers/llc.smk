@@ -57,13 +57,13 @@ rule figure_llc:
     input:
         **part_tables("llc"),
     output:
-        pdf=report(
-            "<results>/figure1.pdf",
+        pdf="<results>/figure1.pdf",
+        png=report(
+            "<results>/figure1.png",
             caption="../../report/llc.rst",
             category="Figures",
-            labels={"figure": "1", "paper": "llc"},
+            labels={"figure": 1, "paper": PAGES["llc"]["title"]},
         ),
-        png="<results>/figure1.png",
     log:
         "<logs>/llc/figure.log",
     conda:

@@ -41,13 +41,13 @@ rule figure_loss_kernel:
     input:
         **part_tables("loss_kernel"),
     output:
-        pdf=report(
-            "<results>/figure11.pdf",
+        pdf="<results>/figure11.pdf",
+        png=report(
+            "<results>/figure11.png",
             caption="../../report/loss_kernel.rst",
             category="Figures",
-            labels={"figure": "11", "paper": "loss_kernel"},
+            labels={"figure": 11, "paper": PAGES["loss_kernel"]["title"]},
         ),
-        png="<results>/figure11.png",
     log:
         "<logs>/loss_kernel/figure.log",
     conda:

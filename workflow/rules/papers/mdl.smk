@@ -42,13 +42,13 @@ rule figure_mdl:
     input:
         **part_tables("mdl"),
     output:
-        pdf=report(
-            "<results>/figure2.pdf",
+        pdf="<results>/figure2.pdf",
+        png=report(
+            "<results>/figure2.png",
             caption="../../report/mdl.rst",
             category="Figures",
-            labels={"figure": "2", "paper": "mdl"},
+            labels={"figure": 2, "paper": PAGES["mdl"]["title"]},
         ),
-        png="<results>/figure2.png",
     log:
         "<logs>/mdl/figure.log",
     conda:

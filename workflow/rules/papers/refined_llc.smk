@@ -44,13 +44,13 @@ rule figure_refined_llc:
     input:
         **part_tables("refined_llc"),
     output:
-        pdf=report(
-            "<results>/figure7.pdf",
+        pdf="<results>/figure7.pdf",
+        png=report(
+            "<results>/figure7.png",
             caption="../../report/refined_llc.rst",
             category="Figures",
-            labels={"figure": "7", "paper": "refined_llc"},
+            labels={"figure": 7, "paper": PAGES["refined_llc"]["title"]},
         ),
-        png="<results>/figure7.png",
     log:
         "<logs>/refined_llc/figure.log",
     conda:

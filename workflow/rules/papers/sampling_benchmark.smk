@@ -49,13 +49,13 @@ rule figure_sampling_benchmark:
     input:
         **part_tables("sampling_benchmark"),
     output:
-        pdf=report(
-            "<results>/figure12.pdf",
+        pdf="<results>/figure12.pdf",
+        png=report(
+            "<results>/figure12.png",
             caption="../../report/sampling_benchmark.rst",
             category="Figures",
-            labels={"figure": "12", "paper": "sampling_benchmark"},
+            labels={"figure": 12, "paper": PAGES["sampling_benchmark"]["title"]},
         ),
-        png="<results>/figure12.png",
     log:
         "<logs>/sampling_benchmark/figure.log",
     conda:

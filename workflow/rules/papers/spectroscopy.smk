@@ -19,13 +19,13 @@ rule figure_spectroscopy:
     input:
         **part_tables("spectroscopy"),
     output:
-        pdf=report(
-            "<results>/figure14.pdf",
+        pdf="<results>/figure14.pdf",
+        png=report(
+            "<results>/figure14.png",
             caption="../../report/spectroscopy.rst",
             category="Figures",
-            labels={"figure": "14", "paper": "spectroscopy"},
+            labels={"figure": 14, "paper": PAGES["spectroscopy"]["title"]},
         ),
-        png="<results>/figure14.png",
     log:
         "<logs>/spectroscopy/figure.log",
     conda:

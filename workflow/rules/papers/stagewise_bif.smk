@@ -31,13 +31,13 @@ rule figure_stagewise_bif:
     input:
         **part_tables("stagewise_bif"),
     output:
-        pdf=report(
-            "<results>/figure3.pdf",
+        pdf="<results>/figure3.pdf",
+        png=report(
+            "<results>/figure3.png",
             caption="../../report/stagewise_bif.rst",
             category="Figures",
-            labels={"figure": "3", "paper": "stagewise_bif"},
+            labels={"figure": 3, "paper": PAGES["stagewise_bif"]["title"]},
         ),
-        png="<results>/figure3.png",
     log:
         "<logs>/stagewise_bif/figure.log",
     conda:

@@ -48,13 +48,13 @@ rule figure_susceptibilities:
     input:
         **part_tables("susceptibilities"),
     output:
-        pdf=report(
-            "<results>/figure4.pdf",
+        pdf="<results>/figure4.pdf",
+        png=report(
+            "<results>/figure4.png",
             caption="../../report/susceptibilities.rst",
             category="Figures",
-            labels={"figure": "4", "paper": "susceptibilities"},
+            labels={"figure": 4, "paper": PAGES["susceptibilities"]["title"]},
         ),
-        png="<results>/figure4.png",
     log:
         "<logs>/susceptibilities/figure.log",
     conda:

@@ -26,13 +26,13 @@ rule figure_tms:
     input:
         **part_tables("tms"),
     output:
-        pdf=report(
-            "<results>/figure5.pdf",
+        pdf="<results>/figure5.pdf",
+        png=report(
+            "<results>/figure5.png",
             caption="../../report/tms.rst",
             category="Figures",
-            labels={"figure": "5", "paper": "tms"},
+            labels={"figure": 5, "paper": PAGES["tms"]["title"]},
         ),
-        png="<results>/figure5.png",
     log:
         "<logs>/tms/figure.log",
     conda:

@@ -8,13 +8,13 @@ rule figure_tiny:
     input:
         **part_tables("tiny"),
     output:
-        pdf=report(
-            "<results>/figure99.pdf",
+        pdf="<results>/figure99.pdf",
+        png=report(
+            "<results>/figure99.png",
             caption="../../report/tiny.rst",
             category="Figures",
-            labels={"figure": "99", "paper": "tiny"},
+            labels={"figure": 99, "paper": PAGES["tiny"]["title"]},
         ),
-        png="<results>/figure99.png",
     log:
         "<logs>/tiny/figure.log",
     conda:
