@@ -38,7 +38,8 @@ def faulty(copy: Copy) -> Copy:
     )
     insert("scripts/estimate_llc.py", "\n    found =", BROKEN)
     limit = '1 if wildcards.variant == "stuck" and Path("faults/stuck").exists() else 60'
-    insert("workflow/rules/sample.smk", "growing(60)", f"growing(lambda wildcards: {limit})")
+    usual = 'growing(minutes("sample", 60))'
+    insert("workflow/rules/sample.smk", usual, f"growing(lambda wildcards: {limit})")
     potentials = copy.configuration()["testbeds"]["polynomial"]
     for name in ("large", "stuck", "cancelled"):
         potentials[name] = potentials["valleys"] | {"memory_mb": 2000}

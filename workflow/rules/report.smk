@@ -64,8 +64,8 @@ rule reliability:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=growing(4000),
+        runtime=growing(30),
     params:
         *code("collect_reliability.py"),
         settings=lambda wildcards: {"figures": list(sampled().values())},
