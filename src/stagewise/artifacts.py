@@ -30,7 +30,7 @@ def written_whole(path: str | Path) -> Iterator[Path]:
         yield temporary
         if temporary.exists() or not path.exists():
             os.replace(temporary, path)
-        for left in path.parent.glob(f"{glob.escape(begun)}*{glob.escape(path.suffix)}"):
+        for left in [*path.parent.glob(f"{glob.escape(begun)}*{glob.escape(path.suffix)}")]:
             left.unlink(missing_ok=True)
     except Exception as error:
         reason = _reason(error)
