@@ -1,5 +1,6 @@
 """Copies of the repository in which a test may run Snakemake and break things."""
 
+import json
 import os
 import re
 import shutil
@@ -91,7 +92,8 @@ class Copy:
 
     def configure(self, *keys: str | int, to: Any) -> None:
         """Sets one key of config.yaml; `to` may be a function of the value before."""
-        config = section = self.configuration()
+        # Without the sharing of YAML's aliases: a change here is none there.
+        config = section = json.loads(json.dumps(self.configuration()))
         for key in keys[:-1]:
             section = section[key]
         section[keys[-1]] = to(section[keys[-1]]) if callable(to) else to
