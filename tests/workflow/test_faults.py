@@ -139,12 +139,13 @@ def test_damaged_file_is_named_and_made_again(
     damage(done.path / file)
     os.utime(done.path / file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     (done.path / made_of_it).unlink()
-    ended = done.snakemake()
+    ended = done.snakemake(made_of_it)
     assert ended.status == 1, ended.text
     assert f"stagewise: {file}" in ended.text
     assert f"Delete {file} and run snakemake again" in ended.text
     assert "Traceback" not in ended.text
     (done.path / file).unlink()
+    done.made(made_of_it)
     done.made()
     same_tables(finished.path / "results", done.path / "results")
     assert done.plan() == {}
