@@ -43,15 +43,15 @@ def test_results_are_those_without_a_scheduler(alone: Copy, clean: Copy) -> None
     assert len(jobs) == 2 + 3 + 1 + 1 + 1, "trainings, samplings, estimates, parts, figure"
 
 
-@pytest.mark.parametrize("figure", [5, 6])
-def test_figures_are_those_without_a_scheduler(figure: int, tmp_path: Path) -> None:
-    """A toy model's and a transformer's, at smoke scale."""
-    target = [f"results-smoke/figure{figure}.pdf", "--configfile", "workflow/scales/smoke.yaml"]
+@pytest.mark.parametrize("target", ["figure5.pdf", "developmental_landscape/language_stages.csv"])
+def test_real_results_are_those_without_a_scheduler(target: str, tmp_path: Path) -> None:
+    """A figure of toy models; a transformer trained, sampled and measured. At smoke scale."""
+    line = [f"results-smoke/{target}", "--configfile", "workflow/scales/smoke.yaml"]
     here, there = (fresh(tmp_path / name) for name in ("here", "there"))
-    here.made(*target)
-    done = launched(there, *target)
+    here.made(*line)
+    done = launched(there, *line)
     assert done.status == 0, done.text
-    assert same_results(here.path / "results-smoke", there.path / "results-smoke") > 8
+    assert same_results(here.path / "results-smoke", there.path / "results-smoke") >= 5
 
 
 def test_failures_are_recovered_from(clean: Copy, tmp_path: Path) -> None:
