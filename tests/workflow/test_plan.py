@@ -64,7 +64,9 @@ def test_plan_is_made_again_when_what_it_is_of_changes(start: Copy) -> None:
     before = planned(start).loc[("all", "train")].jobs
     start.made(PLAN)
     assert planned(start).loc[("all", "train")].jobs == before + 1
-    start.edit("workflow/rules/train.smk", lambda text: text.replace("mem_mb=2000", "mem_mb=3000"))
+    start.edit(
+        "workflow/rules/train.smk", lambda text: text.replace("growing(2000)", "growing(3000)")
+    )
     assert set(start.plan(PLAN)) == {"plan plan"}
 
 

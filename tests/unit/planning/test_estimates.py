@@ -135,7 +135,7 @@ def test_gpus_are_those_that_settings_ask_for() -> None:
 
 
 anything = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=3),
+    st.none(), st.booleans(), st.integers(), st.floats(allow_subnormal=False), st.text(max_size=3),
     st.lists(st.integers(), max_size=3), st.dictionaries(st.text(max_size=3), st.integers()),
 )  # fmt: skip
 KEYS = ("hidden", "train", "test", "data", "widths", "layers", "networks", "points", "grammar",
