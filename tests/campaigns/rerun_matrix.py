@@ -93,7 +93,6 @@ def code_cases() -> Iterator[Case]:
     for script, rules in {
         "train_run": ["train"],
         "sample_posterior": ["sample"],
-        "estimate_llc": ["llc"],
         "measure_part": ["measure"],
         "judge_claims": ["judge"],
         "draw_figure": [f"figure_{slug}" for slug in PAGES],
@@ -209,7 +208,7 @@ def setting_cases() -> Iterator[Case]:
         "the level of intervals",
         "llc.level",
         configured("llc", "level", to=0.8),
-        of_rule("llc", "measure"),
+        of_rule("measure"),
         "0.8",
     )
 
