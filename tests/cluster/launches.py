@@ -19,17 +19,7 @@ def on_cluster(profile: str, *arguments: str) -> list[str]:
 
 def launched(copy: Copy, *arguments: str, profile: str = "slurm") -> Ended:
     """Runs Snakemake with that profile in the copy, until its jobs have ended."""
-    done = subprocess.run(
-        on_cluster(profile, *arguments),
-        cwd=copy.path,
-        env=environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=900,
-    )
-    return Ended(done.returncode, done.stdout)
+    return copy.ran(on_cluster(profile, *arguments), timeout=900)
 
 
 @dataclass(frozen=True)

@@ -39,15 +39,19 @@ class Copy:
 
     def snakemake(self, *arguments: str) -> Ended:
         """Runs Snakemake here, as a user's command line would."""
+        return self.ran(command(*arguments), timeout=600)
+
+    def ran(self, command: list[str], *, timeout: float) -> Ended:
+        """Runs a command here, as a user would."""
         done = subprocess.run(
-            command(*arguments),
+            command,
             cwd=self.path,
             env=environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=600,
+            timeout=timeout,
         )
         return Ended(done.returncode, done.stdout)
 

@@ -2,12 +2,11 @@
 
 import json
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from copies import Copy, Ended, environment
+from copies import Copy, Ended
 
 from stagewise import provenance
 from stagewise.artifacts import ArtifactError, file_digest
@@ -24,17 +23,7 @@ SNAKEMAKE = ".snakemake/metadata"
 
 def explain(copy: Copy, *arguments: str) -> Ended:
     """Runs the command as a user would."""
-    done = subprocess.run(
-        [sys.executable, "scripts/explain.py", *arguments],
-        cwd=copy.path,
-        env=environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=300,
-    )
-    return Ended(done.returncode, done.stdout)
+    return copy.ran([sys.executable, "scripts/explain.py", *arguments], timeout=300)
 
 
 def edit_by_hand(path: Path) -> None:
