@@ -139,6 +139,9 @@ def set_up(groups: list[str], wanted: str) -> None:
     command = [uv(), "sync", "--frozen", "--python", sys.executable]
     for group in groups:
         command += ["--group", group]
+    if sys.dont_write_bytecode:
+        # Else every job would compile all that it imports, which is half of a short job.
+        command.append("--compile-bytecode")
     quiet = {"UV_PYTHON_DOWNLOADS": "never", "UV_PROJECT_ENVIRONMENT": str(ENVIRONMENT)}
     environment = {k: v for k, v in os.environ.items() if k != "VIRTUAL_ENV"} | quiet
     if subprocess.run(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL).returncode:

@@ -44,6 +44,7 @@ def bootstrap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     def become(file: str, command: list[str]) -> None:
         raise Ran(*command)
 
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
     monkeypatch.setenv("PATH", "/somewhere")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(module, "uv", lambda: "uv")
@@ -65,6 +66,15 @@ def test_first_line_makes_the_environment_and_the_second_does_not(
         bootstrap.main(["pytest"])
     assert len(bootstrap.syncs) == 1
     assert capsys.readouterr().err == ""
+
+
+def test_bytecode_is_made_where_python_makes_none(
+    bootstrap: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    with pytest.raises(Ran):
+        bootstrap.main(["pytest"])
+    assert bootstrap.syncs[0][5:] == ["--compile-bytecode"]
 
 
 @pytest.mark.parametrize("file", ["uv.lock", "pyproject.toml"])

@@ -1,6 +1,7 @@
 """What runs again after a change, and that the reason names the change."""
 
 import ast
+import json
 import os
 import re
 import time
@@ -10,6 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 from copies import Copy
+
+from stagewise.tracking import KEPT
 
 pytestmark = pytest.mark.workflow
 
@@ -208,7 +211,27 @@ def _add_beside(copy: Copy) -> None:
     copy.configure("testbeds", "line", "other", to={"seeds": [3], "model": {"samples": 9}})
 
 
-HARMLESS = [_permute_keys, _comment, _reformat, _touch, _add_beside]
+def _spoil_what_was_parsed(copy: Copy) -> None:
+    """What an earlier run knew of the source files is used if this version made it, or not."""
+    assert len(json.loads((copy.path / KEPT).read_text())["parsed"]) > 100
+    spoiled = {"maker": "another", "parsed": {"0": ["0", []]}}
+    (copy.path / KEPT).write_text(json.dumps(spoiled))
+
+
+def _cut_what_was_parsed(copy: Copy) -> None:
+    path = copy.path / KEPT
+    path.write_bytes(path.read_bytes()[:1000])
+
+
+HARMLESS = [
+    _permute_keys,
+    _comment,
+    _reformat,
+    _touch,
+    _add_beside,
+    _spoil_what_was_parsed,
+    _cut_what_was_parsed,
+]
 
 
 @pytest.mark.parametrize("change", HARMLESS, ids=lambda change: change.__name__.strip("_"))
