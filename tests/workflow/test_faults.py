@@ -3,7 +3,7 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import torch
 import xarray as xr
-from copies import Copy
+from copies import Copy, same_results
 
 from stagewise import tables
 from stagewise.artifacts import ArtifactError
@@ -56,13 +56,6 @@ def whole(path: Path) -> set[str]:
     }
 
 
-def same_tables(first: Path, second: Path) -> None:
-    tables = sorted(file for file in first.rglob("*.csv"))
-    assert tables
-    for file in tables:
-        assert file.read_bytes() == (second / file.relative_to(first)).read_bytes(), file
-
-
 @pytest.mark.parametrize("kind", ["safetensors", "netCDF", "CSV", "JSON", "side file"])
 def test_every_writer_names_a_full_disk(disk: Path, kind: str) -> None:
     path = disk / "deep" / "file"
@@ -94,7 +87,7 @@ def test_full_disk(start: Copy, finished: Copy, disk: Path) -> None:
         assert (finished.path / "results" / name).is_file()
     mounted(disk, "remount,size=64m")
     start.made()
-    same_tables(finished.path / "results", disk)
+    assert same_results(finished.path / "results", disk) > 5
     assert start.plan() == {}
 
 
@@ -105,7 +98,7 @@ def test_results_that_cannot_be_written(start: Copy, disk: Path) -> None:
     assert "stagewise: cannot write to the results folder results" in ended.text
     assert "Traceback" not in ended.text
     mounted(disk, "remount,rw,size=64m")
-    start.made()
+    start.made(f"{RUN}/checkpoints.safetensors")
 
 
 def _half(path: Path) -> None:
@@ -129,23 +122,21 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize("damage", [_half, _flipped])
 @pytest.mark.parametrize("kind", KINDS)
-def test_damaged_file_is_named_and_made_again(
-    done: Copy, finished: Copy, kind: str, damage: Callable[[Path], None]
-) -> None:
+def test_damaged_file_is_named_and_made_again(done: Copy, finished: Copy, kind: str) -> None:
     file, made_of_it = KINDS[kind]
     stat = (done.path / file).stat()
-    damage(done.path / file)
-    os.utime(done.path / file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     (done.path / made_of_it).unlink()
-    ended = done.snakemake(made_of_it)
-    assert ended.status == 1, ended.text
-    assert f"stagewise: {file}" in ended.text
-    assert f"Delete {file} and run snakemake again" in ended.text
-    assert "Traceback" not in ended.text
+    for damage in (_half, _flipped):
+        shutil.copy2(finished.path / file, done.path / file)
+        damage(done.path / file)
+        os.utime(done.path / file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+        ended = done.snakemake(made_of_it)
+        assert ended.status == 1, ended.text
+        assert f"stagewise: {file}" in ended.text
+        assert f"Delete {file} and run snakemake again" in ended.text
+        assert "Traceback" not in ended.text
+        assert not (done.path / made_of_it).exists()
     (done.path / file).unlink()
     done.made(made_of_it)
-    done.made()
-    same_tables(finished.path / "results", done.path / "results")
-    assert done.plan() == {}
+    assert same_results(done.path / "results", finished.path / "results") > 5
