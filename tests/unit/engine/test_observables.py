@@ -135,9 +135,9 @@ def test_traces_make_no_matrices(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_little_memory_changes_nothing() -> None:
     chosen = observations(other="trace", words="covariance")
+    few = run(memory=3000, **chosen)
     for name, values in run(**chosen).items():
-        few = run(memory=3000, **chosen)[name]
-        np.testing.assert_allclose(few, values, rtol=1e-4, atol=1e-9, err_msg=str(name))
+        np.testing.assert_allclose(few[name], values, rtol=1e-4, atol=1e-9, err_msg=str(name))
 
 
 def test_too_little_memory_for_one_chain() -> None:

@@ -122,11 +122,10 @@ def test_rows_stepped_in_other_company(kernel: ModuleType, changes: dict[str, An
     same(together.isel(checkpoint=[1, 3]), several)
 
 
-@every_kernel
-def test_compiled_or_not(kernel: ModuleType, changes: dict[str, Any]) -> None:
+def test_compiled_or_not() -> None:
     if compiler() is None:
         pytest.skip("there is no C++ compiler on this machine")
-    same(run(kernel, **changes), run(kernel, execution="compiled", **changes))
+    same(run(sgld), run(sgld, execution="compiled"))
 
 
 @every_kernel
