@@ -30,7 +30,8 @@ from safetensors.torch import load_file
 from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow"))
-from copies import Copy, command, environment, fresh
+from commands import command, environment
+from copies import Copy, fresh
 
 HERE = Path(__file__).resolve().parent
 SMOKE = ("--configfile", "workflow/scales/smoke.yaml")

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from copies import Copy, Ended, environment
+from commands import Ended, environment
+from copies import Copy
 
 
 def on_cluster(profile: str, *arguments: str) -> list[str]:

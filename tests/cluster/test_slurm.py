@@ -40,7 +40,8 @@ def test_results_are_those_without_a_scheduler(alone: Copy, clean: Copy) -> None
     assert (estimates.memory_mb, estimates.minutes) == (2000, 3 * 10), "three estimates, in turn"
     (parts,) = (job for job in jobs if "measure" in job.what)
     assert (parts.memory_mb, parts.minutes) == (4000, 2 * 20)
-    assert len(jobs) == 2 + 3 + 1 + 1 + 1, "trainings, samplings, estimates, parts, figure"
+    expected = 2 + 3 + 1 + 1 + 1 + 1
+    assert len(jobs) == expected, "trainings, samplings, estimates, reliability, parts, figure"
 
 
 @pytest.mark.parametrize("target", ["figure5.pdf", "developmental_landscape/language_stages.csv"])

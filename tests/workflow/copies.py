@@ -1,11 +1,9 @@
 """Copies of the repository in which a test may run Snakemake and break things."""
 
 import json
-import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,22 +11,13 @@ from typing import Any
 
 import xarray as xr
 import yaml
+from commands import Ended, command, environment
+from forked import snakemake_in_a_fork
 from safetensors.torch import load_file
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = Path(__file__).resolve().parent / "tiny"
 """A paper with its testbed, findings and figure, laid over a copy of the repository."""
-
-CORES = min(2, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2)
-
-
-@dataclass(frozen=True)
-class Ended:
-    """A finished command."""
-
-    status: int
-    text: str
-    """Standard output and error."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +55,9 @@ class Copy:
 
         A job is called by its rule and its first output without `results/` and ending.
         """
-        text = self.made("--dry-run", *targets)
+        done = snakemake_in_a_fork(self.path, "--dry-run", *targets)
+        assert done.status == 0, done.text
+        text = done.text
         jobs = {}
         for block in re.split(r"^\[.*\]$", text, flags=re.MULTILINE)[1:]:
             rule = re.search(r"^(?:local)?rule (\w+):", block, re.MULTILINE)
@@ -112,18 +103,6 @@ class Copy:
         """A copy of this copy with its results and Snakemake's records; times are kept."""
         shutil.copytree(self.path, path, symlinks=True)
         return Copy(path)
-
-
-def command(*arguments: str) -> list[str]:
-    """Snakemake's command line."""
-    return [sys.executable, "-m", "snakemake", "--cores", str(CORES), *arguments]
-
-
-def environment() -> dict[str, str]:
-    """The environment of a user: without what the test run itself has set."""
-    unwanted = ("PYTHONPATH", "PYTHONWARNINGS", "SNAKEMAKE_PROFILE", "PYTEST_CURRENT_TEST")
-    kept = {name: value for name, value in os.environ.items() if name not in unwanted}
-    return kept | {"OMP_NUM_THREADS": "1"}
 
 
 def fresh(path: Path) -> Copy:

@@ -5,17 +5,18 @@ import signal
 import sys
 import tempfile
 import time
+import warnings
 from pathlib import Path
 
 import snakemake.cli
-from copies import Ended, environment
+from commands import Ended, environment
 
 
 def snakemake_in_a_fork(folder: Path, *arguments: str, timeout: float = 300) -> Ended:
     """What `snakemake --cores 1 ...` in that folder ends with and prints.
 
-    It runs in a fork of this process, which has Snakemake imported and nothing of ours: our modules
-    are read from the folder, as always. Status 124: it took longer than `timeout` seconds.
+    It runs in a fork of this process, which has Snakemake imported; our modules are read from the
+    folder, as always. Status 124: it took longer than `timeout` seconds.
     """
     with tempfile.TemporaryFile("w+") as printed:
         child = os.fork()
@@ -33,6 +34,9 @@ def snakemake_in_a_fork(folder: Path, *arguments: str, timeout: float = 300) -> 
                 os.environ.update(kept)
                 sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
                 sys.path[:] = [entry for entry in sys.path if not entry.endswith("/src")]
+                for name in [name for name in sys.modules if name.split(".")[0] == "stagewise"]:
+                    del sys.modules[name]
+                warnings.resetwarnings()
                 try:
                     snakemake.cli.main(["--cores", "1", *arguments])
                     status = 0

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from copies import ROOT, Copy, environment, fresh
+from commands import environment
+from copies import ROOT, Copy, fresh
 
 pytestmark = pytest.mark.workflow
 

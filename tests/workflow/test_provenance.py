@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from copies import Copy, Ended
+from commands import Ended
+from copies import Copy
 
 from stagewise import provenance
 from stagewise.artifacts import ArtifactError, file_digest

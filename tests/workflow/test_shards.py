@@ -1,7 +1,7 @@
-"""A sampling whose chains several jobs share ends like one that a single job makes."""
+"""Two copies make the same bytes, also where several jobs share the chains of a sampling."""
 
 import pytest
-from copies import Copy, same_draws
+from copies import Copy, same_results
 
 pytestmark = pytest.mark.workflow
 
@@ -14,11 +14,10 @@ def test_shared_chains_give_the_same_results(finished: Copy, start: Copy) -> Non
     assert {f"sample_shard line/fits/seed0/sgld/shard{k}of2" for k in (1, 2)} <= set(
         start.plan(TABLE)
     )
-    start.made(TABLE)
-    same_draws(finished.path / RUN, start.path / RUN)
-    assert (start.path / TABLE).read_bytes() == (finished.path / TABLE).read_bytes()
+    start.made()
+    assert same_results(finished.path / "results", start.path / "results") > 5
     assert {path.name for path in (start.path / RUN).iterdir()} == {"draws.nc", "llc.csv"}
-    assert start.plan(TABLE) == {}
+    assert start.plan() == {}
 
 
 def test_more_shards_than_chains_are_refused(start: Copy) -> None:
