@@ -19,7 +19,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -162,15 +161,25 @@ def main() -> int:
     parser.add_argument("--mean", type=float, default=30.0, help="mean seconds between them (30)")
     parser.add_argument("--seed", type=int, default=0, help="of the moments and ways (default 0)")
     parser.add_argument("--folder", type=Path, help="where to work, and to keep it")
+    parser.add_argument(
+        "--against",
+        type=Path,
+        metavar="CLONE",
+        help="where the same code has made the same without being disturbed (default: do so first)",
+    )
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = chosen.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        quiet = fresh(folder / "quiet")
-        started = time.monotonic()
-        if launched(quiet, folder / "quiet.log", chosen.targets).wait():
-            raise SystemExit(f"the undisturbed run failed: see {folder / 'quiet.log'}")
-        print(f"undisturbed: {made_parts(quiet)} files in {time.monotonic() - started:.0f} s")
+        if chosen.against:
+            quiet = Copy(chosen.against)
+            if "Nothing to be done" not in quiet.made("--dry-run", *chosen.targets, *SMOKE):
+                raise SystemExit(f"{quiet.path} is not finished, or is of other code")
+        else:
+            quiet = fresh(folder / "quiet")
+            if launched(quiet, folder / "quiet.log", chosen.targets).wait():
+                raise SystemExit(f"the undisturbed run failed: see {folder / 'quiet.log'}")
+        print(f"undisturbed: {made_parts(quiet)} files")
         rows: list[dict[str, Any]] = []
         wrong: list[str] = []
         dice = random.Random(chosen.seed)
