@@ -16,6 +16,19 @@ from stagewise.figures.gallery import page as gallery_page
 pytestmark = pytest.mark.workflow
 
 REPORT = "results/report.html"
+SECOND = """
+
+use rule figure_tiny as figure_second with:
+    output:
+        pdf="<results>/figure98.pdf",
+        png=report(
+            "<results>/figure98.png",
+            caption="../../report/tiny.rst",
+            category="Figures",
+            labels=figure_labels("tiny"),
+        ),
+"""
+"""Another figure: a list of one is not sorted."""
 ROWS = """Array.from(document.querySelectorAll("tbody tr:not([hidden])"),
   row => row.cells[{column}].textContent)"""
 
@@ -24,7 +37,9 @@ ROWS = """Array.from(document.querySelectorAll("tbody tr:not([hidden])"),
 def browser(finished: Copy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """With the report open."""
     copy = finished.duplicate(tmp_path_factory.mktemp("report") / "copy")
-    copy.made("--report", REPORT)
+    copy.append("workflow/rules/papers/tiny.smk", SECOND)
+    copy.made("results/figure98.png")
+    copy.made("--report", REPORT, "all", "results/figure98.png")
     page = copy.path / REPORT
     with opened(page, "document.querySelector('nav ul') !== null", page.parent / "x") as found:
         yield found

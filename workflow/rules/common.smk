@@ -540,6 +540,11 @@ def part_tables(slug):
     return {part: f"{config['results']}/{slug}/{part}.csv" for part in PARTS[slug]}
 
 
+def figure_labels(slug):
+    """How the report lists a paper's figure. Its page sorts labels as text and fails on numbers."""
+    return {"figure": f"{PAGES[slug]['figure']:02d}", "paper": PAGES[slug]["title"]}
+
+
 def of_runs(testbed, variant, file):
     """`file` of every seed of a variant: a list of paths below the results folder."""
     seeds = config["testbeds"][testbed][variant]["seeds"]

@@ -55,7 +55,7 @@ rule figure_bif:
             "<results>/figure10.png",
             caption="../../report/bif.rst",
             category="Figures",
-            labels={"figure": 10, "paper": PAGES["bif"]["title"]},
+            labels=figure_labels("bif"),
         ),
     log:
         "<logs>/bif/figure.log",

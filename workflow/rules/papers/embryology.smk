@@ -38,7 +38,7 @@ rule figure_embryology:
             "<results>/figure13.png",
             caption="../../report/embryology.rst",
             category="Figures",
-            labels={"figure": 13, "paper": PAGES["embryology"]["title"]},
+            labels=figure_labels("embryology"),
         ),
     log:
         "<logs>/embryology/figure.log",

@@ -62,7 +62,7 @@ rule figure_llc:
             "<results>/figure1.png",
             caption="../../report/llc.rst",
             category="Figures",
-            labels={"figure": 1, "paper": PAGES["llc"]["title"]},
+            labels=figure_labels("llc"),
         ),
     log:
         "<logs>/llc/figure.log",

@@ -47,7 +47,7 @@ rule figure_mdl:
             "<results>/figure2.png",
             caption="../../report/mdl.rst",
             category="Figures",
-            labels={"figure": 2, "paper": PAGES["mdl"]["title"]},
+            labels=figure_labels("mdl"),
         ),
     log:
         "<logs>/mdl/figure.log",

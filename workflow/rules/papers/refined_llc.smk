@@ -49,7 +49,7 @@ rule figure_refined_llc:
             "<results>/figure7.png",
             caption="../../report/refined_llc.rst",
             category="Figures",
-            labels={"figure": 7, "paper": PAGES["refined_llc"]["title"]},
+            labels=figure_labels("refined_llc"),
         ),
     log:
         "<logs>/refined_llc/figure.log",

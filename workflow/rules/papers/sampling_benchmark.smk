@@ -54,7 +54,7 @@ rule figure_sampling_benchmark:
             "<results>/figure12.png",
             caption="../../report/sampling_benchmark.rst",
             category="Figures",
-            labels={"figure": 12, "paper": PAGES["sampling_benchmark"]["title"]},
+            labels=figure_labels("sampling_benchmark"),
         ),
     log:
         "<logs>/sampling_benchmark/figure.log",

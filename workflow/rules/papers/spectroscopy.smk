@@ -24,7 +24,7 @@ rule figure_spectroscopy:
             "<results>/figure14.png",
             caption="../../report/spectroscopy.rst",
             category="Figures",
-            labels={"figure": 14, "paper": PAGES["spectroscopy"]["title"]},
+            labels=figure_labels("spectroscopy"),
         ),
     log:
         "<logs>/spectroscopy/figure.log",

@@ -36,7 +36,7 @@ rule figure_stagewise_bif:
             "<results>/figure3.png",
             caption="../../report/stagewise_bif.rst",
             category="Figures",
-            labels={"figure": 3, "paper": PAGES["stagewise_bif"]["title"]},
+            labels=figure_labels("stagewise_bif"),
         ),
     log:
         "<logs>/stagewise_bif/figure.log",

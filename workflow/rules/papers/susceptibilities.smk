@@ -53,7 +53,7 @@ rule figure_susceptibilities:
             "<results>/figure4.png",
             caption="../../report/susceptibilities.rst",
             category="Figures",
-            labels={"figure": 4, "paper": PAGES["susceptibilities"]["title"]},
+            labels=figure_labels("susceptibilities"),
         ),
     log:
         "<logs>/susceptibilities/figure.log",

@@ -31,7 +31,7 @@ rule figure_tms:
             "<results>/figure5.png",
             caption="../../report/tms.rst",
             category="Figures",
-            labels={"figure": 5, "paper": PAGES["tms"]["title"]},
+            labels=figure_labels("tms"),
         ),
     log:
         "<logs>/tms/figure.log",

@@ -13,7 +13,7 @@ rule figure_tiny:
             "<results>/figure99.png",
             caption="../../report/tiny.rst",
             category="Figures",
-            labels={"figure": 99, "paper": PAGES["tiny"]["title"]},
+            labels=figure_labels("tiny"),
         ),
     log:
         "<logs>/tiny/figure.log",
