@@ -25,7 +25,7 @@ use rule figure_tiny as figure_second with:
             "<results>/figure98.png",
             caption="../../report/tiny.rst",
             category="Figures",
-            labels=figure_labels("tiny"),
+            labels=figure_labels({**PAGES["tiny"], "figure": 98}),
         ),
 """
 """Another figure: a list of one is not sorted."""

@@ -540,9 +540,9 @@ def part_tables(slug):
     return {part: f"{config['results']}/{slug}/{part}.csv" for part in PARTS[slug]}
 
 
-def figure_labels(slug):
+def figure_labels(page):
     """How the report lists a paper's figure. Its page sorts labels as text and fails on numbers."""
-    return {"figure": f"{PAGES[slug]['figure']:02d}", "paper": PAGES[slug]["title"]}
+    return {"figure": f"{page['figure']:02d}", "paper": page["title"]}
 
 
 def of_runs(testbed, variant, file):

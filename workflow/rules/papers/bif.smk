@@ -55,7 +55,7 @@ rule figure_bif:
             "<results>/figure10.png",
             caption="../../report/bif.rst",
             category="Figures",
-            labels=figure_labels("bif"),
+            labels=figure_labels(PAGES["bif"]),
         ),
     log:
         "<logs>/bif/figure.log",

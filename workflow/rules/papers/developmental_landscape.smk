@@ -30,7 +30,7 @@ rule figure_developmental_landscape:
             "<results>/figure6.png",
             caption="../../report/developmental_landscape.rst",
             category="Figures",
-            labels=figure_labels("developmental_landscape"),
+            labels=figure_labels(PAGES["developmental_landscape"]),
         ),
     log:
         "<logs>/developmental_landscape/figure.log",

@@ -38,7 +38,7 @@ rule figure_embryology:
             "<results>/figure13.png",
             caption="../../report/embryology.rst",
             category="Figures",
-            labels=figure_labels("embryology"),
+            labels=figure_labels(PAGES["embryology"]),
         ),
     log:
         "<logs>/embryology/figure.log",

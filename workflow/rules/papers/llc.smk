@@ -62,7 +62,7 @@ rule figure_llc:
             "<results>/figure1.png",
             caption="../../report/llc.rst",
             category="Figures",
-            labels=figure_labels("llc"),
+            labels=figure_labels(PAGES["llc"]),
         ),
     log:
         "<logs>/llc/figure.log",

@@ -46,7 +46,7 @@ rule figure_loss_kernel:
             "<results>/figure11.png",
             caption="../../report/loss_kernel.rst",
             category="Figures",
-            labels=figure_labels("loss_kernel"),
+            labels=figure_labels(PAGES["loss_kernel"]),
         ),
     log:
         "<logs>/loss_kernel/figure.log",

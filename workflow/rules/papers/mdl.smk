@@ -47,7 +47,7 @@ rule figure_mdl:
             "<results>/figure2.png",
             caption="../../report/mdl.rst",
             category="Figures",
-            labels=figure_labels("mdl"),
+            labels=figure_labels(PAGES["mdl"]),
         ),
     log:
         "<logs>/mdl/figure.log",

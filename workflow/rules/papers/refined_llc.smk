@@ -49,7 +49,7 @@ rule figure_refined_llc:
             "<results>/figure7.png",
             caption="../../report/refined_llc.rst",
             category="Figures",
-            labels=figure_labels("refined_llc"),
+            labels=figure_labels(PAGES["refined_llc"]),
         ),
     log:
         "<logs>/refined_llc/figure.log",

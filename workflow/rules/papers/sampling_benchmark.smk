@@ -54,7 +54,7 @@ rule figure_sampling_benchmark:
             "<results>/figure12.png",
             caption="../../report/sampling_benchmark.rst",
             category="Figures",
-            labels=figure_labels("sampling_benchmark"),
+            labels=figure_labels(PAGES["sampling_benchmark"]),
         ),
     log:
         "<logs>/sampling_benchmark/figure.log",

@@ -24,7 +24,7 @@ rule figure_spectroscopy:
             "<results>/figure14.png",
             caption="../../report/spectroscopy.rst",
             category="Figures",
-            labels=figure_labels("spectroscopy"),
+            labels=figure_labels(PAGES["spectroscopy"]),
         ),
     log:
         "<logs>/spectroscopy/figure.log",

@@ -36,7 +36,7 @@ rule figure_stagewise_bif:
             "<results>/figure3.png",
             caption="../../report/stagewise_bif.rst",
             category="Figures",
-            labels=figure_labels("stagewise_bif"),
+            labels=figure_labels(PAGES["stagewise_bif"]),
         ),
     log:
         "<logs>/stagewise_bif/figure.log",

@@ -53,7 +53,7 @@ rule figure_susceptibilities:
             "<results>/figure4.png",
             caption="../../report/susceptibilities.rst",
             category="Figures",
-            labels=figure_labels("susceptibilities"),
+            labels=figure_labels(PAGES["susceptibilities"]),
         ),
     log:
         "<logs>/susceptibilities/figure.log",

@@ -31,7 +31,7 @@ rule figure_tms:
             "<results>/figure5.png",
             caption="../../report/tms.rst",
             category="Figures",
-            labels=figure_labels("tms"),
+            labels=figure_labels(PAGES["tms"]),
         ),
     log:
         "<logs>/tms/figure.log",

@@ -13,7 +13,7 @@ rule figure_tiny:
             "<results>/figure99.png",
             caption="../../report/tiny.rst",
             category="Figures",
-            labels=figure_labels("tiny"),
+            labels=figure_labels(PAGES["tiny"]),
         ),
     log:
         "<logs>/tiny/figure.log",
