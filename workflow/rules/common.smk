@@ -5,6 +5,7 @@ from inspect import signature
 from pathlib import Path
 
 import yaml
+from snakemake.iocontainers import Wildcards
 
 ROOT = Path(workflow.basedir)
 if str(ROOT / "src") not in sys.path:
@@ -38,13 +39,16 @@ READERS = ("stagewise.token_streams", "stagewise.training.trajectory")
 
 OF_WILDCARDS = signature(lambda wildcards: None)
 
+# Where PyYAML was built with libyaml, pages and schemas are read in a fifth of the time.
+YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
 # slug -> part -> named input files; each paper's rule file adds its own.
 PARTS = {}
 
 
 def schema(name):
     """A JSON schema of this workflow."""
-    return yaml.safe_load((ROOT / "workflow" / "schemas" / name).read_text())
+    return yaml.load((ROOT / "workflow" / "schemas" / name).read_text(), YAML)
 
 
 def fail(message):
@@ -338,13 +342,32 @@ def of_wildcards(function):
     return function
 
 
+def in_places(found, most):
+    """That many params, one for each of the texts that `found` makes of a job's wildcards, and
+    empty ones after them. Snakemake compares the params of a job as a set.
+    """
+    known = {}
+
+    def place(number):
+        def of_job(wildcards):
+            job = tuple(wildcards)
+            if job not in known:
+                known[job] = found(wildcards)
+                if len(known[job]) > most:
+                    raise AssertionError(f"{len(known[job])} texts, {most} params")
+            return known[job][number] if number < len(known[job]) else ""
+
+        return of_wildcards(of_job)
+
+    return [place(number) for number in range(most)]
+
+
 def code(script, modules=(), among=()):
-    """One param per source file of the library and the script that a job can reach: its digest
-    where the job reaches it, else empty. So the reason for a rerun names exactly the files whose
-    code changed.
+    """One param per source file of the library and the script that a job reaches: its digest. So
+    the reason for a rerun names exactly the files whose code changed.
 
     modules  what the script imports by a name: a list, or a function of a job's wildcards, and
-    among    then the packages whose modules they can be
+    among    then the packages whose modules they can be, one of each, beside readers
     """
 
     def reached(*names):
@@ -355,58 +378,64 @@ def code(script, modules=(), among=()):
         except SyntaxError as error:
             fail(f"{error.filename}, line {error.lineno}: {error.msg}")
 
-    def digest(path):
-        return of_wildcards(
-            lambda wildcards: reached(*modules(wildcards)).get(path, "")
-        )
-
     # The empty one keeps results of versions that had one for every file.
     if not callable(modules):
         return [*reached(*modules).values(), ""]
-    source = ROOT / "src"
-    found = [
-        path
-        for name in among
-        for path in (source / "stagewise" / name).glob("[a-z]*.py")
-    ]
-    names = [".".join(path.relative_to(source).with_suffix("").parts) for path in found]
     always = reached()
-    paths = reached(*sorted(names), *READERS)
-    return [*(always.get(path) or digest(path) for path in paths), ""]
+
+    def beside(*names):
+        return [text for path, text in reached(*names).items() if path not in always]
+
+    most = len(beside(*READERS))
+    for package in among:
+        found = (ROOT / "src" / "stagewise" / package).glob("[a-z]*.py")
+        names = [f"stagewise.{package}.{path.stem}" for path in found]
+        most += max((len(beside(name)) for name in names), default=0)
+    return [
+        *always.values(),
+        *in_places(lambda wildcards: beside(*modules(wildcards)), most),
+        "",
+    ]
 
 
-def most_lines():
-    """The largest number of settings that any step has."""
-    sections = [config["llc"], *config["papers"].values()]
-    sections += config.get("corpora", {}).values()
-    for family in config["testbeds"].values():
-        for variant in family.values():
-            run = {key: variant.get(key, {}) for key in ("model", "training")}
-            sections += [run, {"model": run["model"], **config["curvature"]}]
-            sections.append({**run, "retraining": variant.get("retraining", {})})
-            for sampling in variant.get("sampling", {}).values():
-                sections.append({"model": run["model"], "sampling": sampling})
-            for compression in variant.get("compression", {}).values():
-                sections.append({"model": run["model"], "compression": compression})
-    return max(len(lines(section)) for section in sections)
+def runs(kind=None):
+    """Wildcards of the jobs on runs: of every run, or of every sampling or compression of one."""
+    return [
+        Wildcards(fromdict={"testbed": testbed, "variant": variant, **named})
+        for testbed, family in config["testbeds"].items()
+        for variant, section in family.items()
+        for named in (
+            [{kind: name} for name in section.get(kind, {})] if kind else [{}]
+        )
+    ]
 
 
-def settings(find):
+def retrained():
+    """Wildcards of the jobs that retrain."""
+    return [run for run in runs() if "retraining" in variant_of(run)]
+
+
+def corpora():
+    """Wildcards of the jobs on a corpus."""
+    return [Wildcards(fromdict={"corpus": name}) for name in config.get("corpora", {})]
+
+
+def measured():
+    """Wildcards of the jobs that measure a part of a paper and have settings."""
+    return [
+        Wildcards(fromdict={"slug": slug, "part": part})
+        for slug, parts in config["papers"].items()
+        for part in parts
+    ]
+
+
+def settings(find, jobs):
     """One param per setting of a step, so that the reason for a rerun shows the settings that
-    changed and no others. `find` maps wildcards to the settings.
+    changed and no others: as many as the longest of these jobs has. `find` maps wildcards to the
+    settings.
     """
-    known = {}
-
-    def line(place):
-        def of_job(wildcards):
-            job = tuple(wildcards)
-            if job not in known:
-                known[job] = dict(enumerate(lines(find(wildcards))))
-            return known[job].get(place, "")
-
-        return of_wildcards(of_job)
-
-    return [line(place) for place in range(most_lines())]
+    most = max((len(lines(find(job))) for job in jobs), default=0)
+    return in_places(lambda wildcards: lines(find(wildcards)), most)
 
 
 def custom_tables(wildcards):
@@ -563,7 +592,7 @@ def pages():
     found = {}
     for path in sorted((ROOT / "workflow" / "papers").glob("*.yaml")):
         try:
-            page = yaml.safe_load(path.read_text())
+            page = yaml.load(path.read_text(), YAML)
         except yaml.YAMLError as error:
             fail(f"workflow/papers/{path.name} is not YAML: {error}")
         checked(check_page, page, schema("paper.schema.yaml"), path)

@@ -15,7 +15,7 @@ rule corpus:
         runtime=growing(60),
     params:
         *code("collect_corpus.py"),
-        *settings(corpus_settings),
+        *settings(corpus_settings, corpora()),
         settings=lambda wildcards: Section(corpus_settings(wildcards)),
     script:
         "../../scripts/collect_corpus.py"
@@ -40,7 +40,7 @@ rule tokens:
         runtime=growing(60),
     params:
         *code("encode_corpus.py"),
-        *settings(token_settings),
+        *settings(token_settings, corpora()),
         settings=lambda wildcards: Section(token_settings(wildcards)),
     script:
         "../../scripts/encode_corpus.py"

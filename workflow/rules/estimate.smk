@@ -147,7 +147,7 @@ rule curvature:
         output_mb=megabytes("curvature"),
     params:
         *code("estimate_curvature.py", train_modules, ["testbeds"]),
-        *settings(curvature_settings),
+        *settings(curvature_settings, runs()),
         settings=lambda wildcards: Section(curvature_settings(wildcards)),
     script:
         "../../scripts/estimate_curvature.py"
@@ -182,7 +182,7 @@ rule compress:
         ),
     params:
         *code("compress_checkpoints.py", train_modules, ["testbeds"]),
-        *settings(compression_settings),
+        *settings(compression_settings, runs("compression")),
         settings=lambda wildcards: Section(compression_settings(wildcards)),
     script:
         "../../scripts/compress_checkpoints.py"
@@ -209,7 +209,7 @@ rule behaviour:
         output_mb=megabytes("behaviour"),
     params:
         *code("measure_behaviour.py", train_modules, ["testbeds"]),
-        *settings(model_settings),
+        *settings(model_settings, runs()),
         settings=lambda wildcards: Section(model_settings(wildcards)),
     script:
         "../../scripts/measure_behaviour.py"
@@ -234,7 +234,7 @@ rule outputs:
         runtime=growing(30),
     params:
         *code("record_outputs.py", train_modules, ["testbeds"]),
-        *settings(model_settings),
+        *settings(model_settings, runs()),
         settings=lambda wildcards: Section(model_settings(wildcards)),
     script:
         "../../scripts/record_outputs.py"
@@ -261,7 +261,7 @@ rule measure:
         runtime=growing(20),
     params:
         *code("measure_part.py", part_modules, ["findings"]),
-        *settings(part_settings),
+        *settings(part_settings, measured()),
         settings=lambda wildcards: Section(part_settings(wildcards)),
         level=config["llc"]["level"],
     script:

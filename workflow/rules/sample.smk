@@ -28,7 +28,7 @@ rule sample:
         ),
     params:
         *code("sample_posterior.py", sample_modules, ["testbeds", "samplers"]),
-        *settings(sampling_settings),
+        *settings(sampling_settings, runs("sampling")),
         settings=lambda wildcards: Section(sampling_settings(wildcards)),
     script:
         "../../scripts/sample_posterior.py"

@@ -20,7 +20,7 @@ rule train:
         output_mb=megabytes("train"),
     params:
         *code("train_run.py", train_modules, ["testbeds"]),
-        *settings(run_settings),
+        *settings(run_settings, runs()),
         settings=lambda wildcards: Section(run_settings(wildcards)),
     script:
         "../../scripts/train_run.py"
@@ -48,7 +48,7 @@ rule retrain:
         output_mb=megabytes("retrain"),
     params:
         *code("retrain_subsets.py", train_modules, ["testbeds"]),
-        *settings(retraining_settings),
+        *settings(retraining_settings, retrained()),
         settings=lambda wildcards: Section(retraining_settings(wildcards)),
     script:
         "../../scripts/retrain_subsets.py"

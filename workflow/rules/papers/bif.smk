@@ -39,7 +39,7 @@ rule kronfluence:
         runtime=growing(30),
     params:
         *code("attribute_kronfluence.py", train_modules, ["testbeds"]),
-        *settings(model_settings),
+        *settings(model_settings, runs()),
         settings=lambda wildcards: Section(model_settings(wildcards)),
         installed=find_spec("kronfluence") is not None,
     script:
