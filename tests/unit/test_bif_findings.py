@@ -113,15 +113,24 @@ def test_the_library_is_beside_ours_or_is_named_as_missing():
     points.index["seed"] = 0
     settings = {"model": DIGITS, "rivals": RIVALS}
     ours = bif_retraining.run_attributions(points, DIGITS, bif_attributions.Rivals(**RIVALS))
-    theirs = xr.Dataset({"scores": (("train", "query"), 3 * ours["ekfac"])})
-    inputs = {"checkpoints": [points], "retrained": [truth], "kronfluence": [theirs]}
+    theirs = {
+        name: xr.Dataset({"scores": (("train", "query"), 3 * ours[method])})
+        for name, method in (("kronfluence", "ekfac"), ("traker", "trak"))
+    }
+    inputs = {"checkpoints": [points], "retrained": [truth]}
+    inputs |= {name: [scores] for name, scores in theirs.items()}
     found = bif_library.measure(inputs, settings)[1]
     assert found["library_agreement"].value == pytest.approx(1)
     assert found["library_less_ekfac_25"].value == pytest.approx(0)
+    assert found["library_less_trak_25"].value == pytest.approx(0)
+    inputs["traker"] = [xr.Dataset({"scores": -theirs["traker"]["scores"]})]
+    found = bif_library.measure(inputs, settings)[1]
+    assert abs(found["library_less_trak_25"].value) > 0.1
     inputs["kronfluence"] = [xr.Dataset(attrs={"missing": "install it"})]
     table, found = bif_library.measure(inputs, settings)
-    assert table.missing.tolist() == ["install it"]
-    assert {number.missing for number in found.values()} == {"install it"}
+    assert table.missing.tolist()[0] == "install it"
+    missing = {name for name, number in found.items() if number.missing == "install it"}
+    assert missing == {"library_agreement", "library_less_ekfac_25"}
 
 
 def _planted(settings, strength):

@@ -316,6 +316,12 @@ def model_settings(wildcards):
     return ordered({"model": variant_of(wildcards).get("model", {})})
 
 
+def library_settings(wildcards):
+    """What influence by a library depends on beside the checkpoints."""
+    rivals = config["papers"]["bif"]["library"]["rivals"]
+    return {**model_settings(wildcards), "projection": rivals["projection"]}
+
+
 def curvature_settings(wildcards):
     """What the curvature table depends on beside the checkpoints."""
     model = variant_of(wildcards).get("model", {})

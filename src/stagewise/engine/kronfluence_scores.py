@@ -4,7 +4,6 @@ import tempfile
 from collections.abc import Mapping
 from importlib import import_module
 from importlib.util import find_spec
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import TensorDataset
+
+from stagewise.engine.perceptron_module import perceptron_module
 
 MISSING = "kronfluence is not installed: python3 bootstrap.py --group attribution"
 COPIES = 50
@@ -40,7 +41,7 @@ def kronfluence_scores(
     train, query  x (sample, in) and labels y (sample,)
     """
     kronfluence, arguments = (import_module(f"kronfluence{name}") for name in ("", ".arguments"))
-    layers = _module(weights, activation)
+    layers = perceptron_module(weights, activation)
     task = _task(kronfluence)
     with tempfile.TemporaryDirectory() as folder:
         model = kronfluence.prepare_model(layers, task)
@@ -63,18 +64,6 @@ def kronfluence_scores(
         )
         found = analyzer.load_pairwise_scores("scores")["all_modules"]
     return np.asarray(found.numpy().T, dtype=np.float64)
-
-
-def _module(weights: Mapping[str, Tensor], activation: type[torch.nn.Module]) -> Any:
-    depth = len(weights) // 2
-    widths = [weights["layer1.weight"].shape[1]]
-    widths += [weights[f"layer{number}.weight"].shape[0] for number in range(1, depth + 1)]
-    layers: list[torch.nn.Module] = []
-    for number, (before, after) in enumerate(pairwise(widths), start=1):
-        layer = torch.nn.Linear(before, after)
-        layer.load_state_dict({k: weights[f"layer{number}.{k}"] for k in ("weight", "bias")})
-        layers += [layer] if number == depth else [layer, activation()]
-    return torch.nn.Sequential(*layers)
 
 
 def _task(kronfluence: Any) -> Any:

@@ -1,3 +1,6 @@
+# Library of data attribution -> the module that it is imported as.
+ATTRIBUTION_LIBRARIES = {"kronfluence": "kronfluence", "traker": "trak"}
+
 PARTS["bif"] = {
     "regression": {"sgld": of_runs("linear_regression", "sixty", "sgld/draws.nc")},
     "retraining": {
@@ -11,7 +14,10 @@ PARTS["bif"] = {
     "library": {
         "checkpoints": of_runs("digits_mlp", "attribution", "checkpoints.safetensors"),
         "retrained": of_runs("digits_mlp", "attribution", "retrained.nc"),
-        "kronfluence": of_runs("digits_mlp", "attribution", "kronfluence.nc"),
+        **{
+            name: of_runs("digits_mlp", "attribution", f"{name}.nc")
+            for name in ATTRIBUTION_LIBRARIES
+        },
     },
     "translations": {
         corpus: of_runs("bilingual", corpus, "sgld/draws.nc")
@@ -21,16 +27,18 @@ PARTS["bif"] = {
 }
 
 
-rule kronfluence:
-    # Influence by the field's library; without it, a file that says so. Installing it reruns this.
+rule library:
+    # Influence by one of the field's libraries; without it, a file that says so. Installing it
+    # reruns this.
     input:
         checkpoints=checkpoints,
     output:
-        scores="<results>/{testbed}/{variant}/seed{seed}/kronfluence.nc",
+        scores="<results>/{testbed}/{variant}/seed{seed}/{library}.nc",
     log:
-        "<logs>/{testbed}/{variant}/seed{seed}/kronfluence.log",
+        "<logs>/{testbed}/{variant}/seed{seed}/{library}.log",
     wildcard_constraints:
         testbed="digits_mlp",
+        library="|".join(ATTRIBUTION_LIBRARIES),
     conda:
         "../../envs/attribution.yml"
     threads: 1
@@ -38,12 +46,13 @@ rule kronfluence:
         mem_mb=growing(4000),
         runtime=growing(30),
     params:
-        *code("attribute_kronfluence.py", train_modules, ["testbeds"]),
-        *settings(model_settings, runs()),
-        settings=lambda wildcards: Section(model_settings(wildcards)),
-        installed=find_spec("kronfluence") is not None,
+        *code("attribute_by_library.py", train_modules, ["testbeds"]),
+        *settings(library_settings, runs()),
+        settings=lambda wildcards: Section(library_settings(wildcards)),
+        installed=lambda wildcards: find_spec(ATTRIBUTION_LIBRARIES[wildcards.library])
+        is not None,
     script:
-        "../../../scripts/attribute_kronfluence.py"
+        "../../../scripts/attribute_by_library.py"
 
 
 rule figure_bif:
