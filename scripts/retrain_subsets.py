@@ -7,6 +7,7 @@ from stagewise.engine import draws
 from stagewise.progress import Progress
 from stagewise.resume import SideFile, fingerprint
 from stagewise.settings import build
+from stagewise.training import trajectory
 from stagewise.training.retraining import Retraining
 from stagewise.training.subsets import retrained
 from stagewise.training.training import Training
@@ -19,7 +20,7 @@ with step(snakemake) as job:  # noqa: F821
     work = fingerprint(job.settings, job.code, seed, [file_digest(path) for path in job.input])
     side_file = SideFile(f"{output}.unfinished", work)
     found = retrained(
-        running.testbed(job),
+        trajectory.started(running.testbed(job), job.input.get("start")),
         training,
         retraining,
         seed=seed,

@@ -12,7 +12,7 @@ from stagewise.training.training import Training
 
 with step(snakemake) as job:  # noqa: F821
     name, seed = job.wildcards.testbed, int(job.wildcards.seed)
-    testbed = running.testbed(job)
+    testbed = trajectory.started(running.testbed(job), job.input.get("start"))
     training = build(Training, job.settings["training"], "training")
     output = job.output.checkpoints
     work = fingerprint(job.settings, job.code, seed, [file_digest(path) for path in job.input])

@@ -106,6 +106,20 @@ def _wrong_corpora(config: Mapping[str, Any]) -> Iterator[str]:
                 )
 
 
+def _wrong_start(family: Mapping[str, Any], variant: str, where: str) -> Iterator[str]:
+    """A start that no training of the testbed makes, or that leads back to the variant itself."""
+    passed = [variant]
+    while wanted := family[passed[-1]].get("training", {}).get("start"):
+        if "training" not in family.get(wanted, {}):
+            known = sorted(name for name, section in family.items() if "training" in section)
+            yield f"{where}: {wanted} is not trained; {_hint(wanted, known)}"
+            return
+        if wanted in passed:
+            yield f"{where}: {' -> '.join([*passed, wanted])} has no beginning"
+            return
+        passed.append(wanted)
+
+
 def _wrong_steps(config: Mapping[str, Any], library: Path) -> Iterator[str]:
     testbeds, samplers = _modules(library / "testbeds"), _modules(library / "samplers")
     for testbed, family in config["testbeds"].items():
@@ -118,6 +132,7 @@ def _wrong_steps(config: Mapping[str, Any], library: Path) -> Iterator[str]:
             where = f"testbeds.{testbed}.{variant}"
             if "training" in section:
                 yield from _wrong(Training, section["training"], f"{where}.training")
+                yield from _wrong_start(family, variant, f"{where}.training.start")
             if "retraining" in section:
                 yield from _wrong(Retraining, section["retraining"], f"{where}.retraining")
                 if "training" not in section:

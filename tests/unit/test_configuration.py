@@ -61,6 +61,8 @@ EMPHASIS = {"distribution": "rare", "share": 0.5, "start": 0, "end": 5}
         (["testbeds", "polynomial", "some", "sampling", "main", "burn_in"], 10, "main.burn_in: "),
         (["testbeds", "polynomial", "some", "sampling", "main", "n"], [9, 9], "main.n: "),
         (["testbeds", "polynomial", "some", "training", "steps"], 0, "training.steps: "),
+        (["testbeds", "polynomial", "some", "training", "start"], "somme", "start: somme is not"),
+        (["testbeds", "polynomial", "some", "training", "start"], "some", "some -> some has no be"),
         ([*TRAINED, "emphasis"], EMPHASIS, "emphasis: is on minibatches; give a `batch`"),
         ([*TRAINED, "emphasis"], EMPHASIS | {"share": 2}, "emphasis.share: 2 is greater"),
         ([*TRAINED, "emphasis"], EMPHASIS | {"until": 3}, "emphasis.until: unknown setting"),

@@ -10,6 +10,8 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from stagewise.figures.stagewise_bif_language import (
+    BRACKETS,
+    CLASSES,
     draw_classes,
     draw_delimiters,
     draw_intervention,
@@ -174,9 +176,9 @@ def test_panels_are_drawn() -> None:
     arms, _ = stagewise_bif_intervention.measure({"runs": [runs(0), runs(1)]}, ARMS)
     with styled():
         axes = Figure().subplots(1, 5)
-        draw_classes(axes[0], table, "covariance")
-        draw_classes(axes[1], table, "correlation")
-        draw_delimiters(axes[2], table)
+        draw_classes(axes[0], table, "covariance", CLASSES, "")
+        draw_classes(axes[1], table, "correlation", CLASSES, "")
+        draw_delimiters(axes[2], table, BRACKETS, "")
         draw_intervention(axes[3], arms)
         draw_times(axes[4], arms)
     assert all(axis.lines for axis in axes)

@@ -157,6 +157,15 @@ def checkpoints(wildcards):
     return f"{config['results']}/{run}/checkpoints.safetensors"
 
 
+def start(wildcards):
+    """The trajectory that a job's models start at the end of; nothing for fresh weights."""
+    variant = variant_of(wildcards)["training"].get("start")
+    if not variant:
+        return []
+    run = f"{wildcards.testbed}/{variant}/seed{wildcards.seed}"
+    return f"{config['results']}/{run}/checkpoints.safetensors"
+
+
 def tokens(wildcards):
     """The tokens of the corpus of a job's run; nothing where its testbed has none."""
     corpus = variant_of(wildcards).get("model", {}).get("corpus")

@@ -2,6 +2,7 @@ rule train:
     # One run: every configuration and model of a variant and seed, every checkpoint.
     input:
         tokens=tokens,
+        start=start,
     output:
         checkpoints="<results>/{testbed}/{variant}/seed{seed}/checkpoints.safetensors",
     log:
@@ -30,6 +31,7 @@ rule retrain:
     # Models trained on random subsets of a run's data: the ground truth of data attribution.
     input:
         tokens=tokens,
+        start=start,
     output:
         losses="<results>/{testbed}/{variant}/seed{seed}/retrained.nc",
     log:

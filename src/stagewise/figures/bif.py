@@ -20,17 +20,23 @@ CORPORA = {
 
 def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """The figure from the tables of the paper's parts."""
-    figure, grid = plt.subplots(3, 3, figsize=(WIDTH, 10.0), layout="constrained")
-    axes = list(grid.flat)
+    figure = plt.figure(figsize=(WIDTH, 13.2), layout="constrained")
+    rows = figure.add_gridspec(4, 6)
+    axes = [
+        figure.add_subplot(rows[row, width * column : width * (column + 1)])
+        for row, width in enumerate((2, 2, 3, 3))
+        for column in range(6 // width)
+    ]
     draw_covariances(axes[0], tables["regression"])
     draw_deviations(axes[1], tables["regression"])
     draw_responses(axes[2], tables["regression"])
-    draw_scores(axes[3], tables["retraining"])
-    draw_differences(axes[4], tables["retraining"])
-    draw_settings(axes[5], tables["retraining"])
-    draw_translations(axes[6], tables["translations"])
-    draw_rates(axes[7], tables["translations"])
-    draw_cost(axes[8], tables["cost"])
+    draw_differences(axes[3], tables["retraining"])
+    draw_settings(axes[4], tables["retraining"])
+    draw_cost(axes[5], tables["cost"])
+    draw_scores(axes[6], tables["retraining"], "digits, retrained on subsets")
+    draw_scores(axes[7], tables["finetuning"], "language model, fine-tuned on subsets")
+    draw_translations(axes[8], tables["translations"])
+    draw_rates(axes[9], tables["translations"])
     letter(axes)
     return figure
 

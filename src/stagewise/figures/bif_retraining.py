@@ -40,15 +40,18 @@ def _named(main: str) -> dict[str, tuple[str, str]]:
     }
 
 
-def draw_scores(axis: Axes, table: pd.DataFrame) -> None:
-    """Scores over the size of subsets, between permuted draws and the ceiling."""
+def draw_scores(axis: Axes, table: pd.DataFrame, title: str) -> None:
+    """Scores over the size of subsets, between permuted draws and the ceiling, if there is one."""
     shown = _with_best(table)
     ceiling = shown[shown.attribution == "ceiling"].sort_values("share")
-    axis.fill_between(
-        ceiling.share, ceiling.score, 1, color="0.93", linewidth=0, label="above the ceiling"
-    )
+    if len(ceiling):
+        axis.fill_between(
+            ceiling.share, ceiling.score, 1, color="0.93", linewidth=0, label="above the ceiling"
+        )
     for attribution, (name, colour) in _named(table.main.iloc[0]).items():
         part = shown[shown.attribution == attribution].sort_values("share")
+        if part.empty:
+            continue
         style = "o-" if attribution == table.main.iloc[0] else "o--"
         axis.errorbar(
             part.share, part.score, [part.score - part.low, part.high - part.score], fmt=style,
@@ -61,7 +64,7 @@ def draw_scores(axis: Axes, table: pd.DataFrame) -> None:
     axis.set_yticks(np.arange(-0.2, 1.1, 0.2))
     axis.set_xlabel("size of the subsets, % of the data")
     axis.set_ylabel("linear datamodelling score")
-    axis.set_title("digits, retrained on subsets")
+    axis.set_title(title)
     axis.legend(fontsize=5.5, ncol=2, loc="lower center")
 
 

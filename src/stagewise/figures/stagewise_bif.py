@@ -16,6 +16,10 @@ from stagewise.figures.stagewise_bif_hierarchy import (
     draw_windows,
 )
 from stagewise.figures.stagewise_bif_language import (
+    BRACKETS,
+    CLASSES,
+    TEXT_BRACKETS,
+    TEXT_CLASSES,
     draw_classes,
     draw_delimiters,
     draw_intervention,
@@ -28,13 +32,13 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """The figure from the tables of the paper's parts.
 
     Rows: how the hierarchy is learned; influence of dog on three items; retraining and theory;
-    language models, classes of their tokens and what is up-weighted when.
+    language models, classes of their tokens; the same on text; what is up-weighted when.
     """
-    figure = plt.figure(figsize=(WIDTH, 15), layout="constrained")
-    rows = figure.add_gridspec(5, 6)
+    figure = plt.figure(figsize=(WIDTH, 18), layout="constrained")
+    rows = figure.add_gridspec(6, 6)
     axes = [
         figure.add_subplot(rows[row, width * column : width * (column + 1)])
-        for row, width in enumerate((2, 2, 3, 2, 3))
+        for row, width in enumerate((2, 2, 3, 2, 2, 3))
         for column in range(6 // width)
     ]
     hierarchy, retraining = tables["hierarchy"], tables["retraining"]
@@ -45,11 +49,14 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
         draw_influence(axes[3 + place], hierarchy, retraining, item, legend=place == 0)
     draw_windows(axes[6], hierarchy, retraining)
     draw_agreement(axes[7], hierarchy)
-    language, intervention = tables["language"], tables["intervention"]
-    draw_classes(axes[8], language, "covariance")
-    draw_classes(axes[9], language, "correlation")
-    draw_delimiters(axes[10], language)
-    draw_intervention(axes[11], intervention)
-    draw_times(axes[12], intervention)
+    language, text, intervention = (tables[name] for name in ("language", "text", "intervention"))
+    draw_classes(axes[8], language, "covariance", CLASSES, "Tokens of one class: covariance")
+    draw_classes(axes[9], language, "correlation", CLASSES, "Tokens of one class: correlation")
+    draw_delimiters(axes[10], language, BRACKETS, "Brackets")
+    draw_classes(axes[11], text, "covariance", TEXT_CLASSES, "Text, one class: covariance")
+    draw_classes(axes[12], text, "correlation", TEXT_CLASSES, "Text, one class: correlation")
+    draw_delimiters(axes[13], text, TEXT_BRACKETS, "Text: delimiters")
+    draw_intervention(axes[14], intervention)
+    draw_times(axes[15], intervention)
     letter(axes)
     return figure

@@ -1,5 +1,7 @@
 """Panels of figure 3 on language models: classes of tokens, and the intervention."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -7,6 +9,14 @@ from matplotlib.axes import Axes
 from stagewise.figures.style import COLOURS, CONTROL, THEORY
 
 CLASSES = {"induction": COLOURS[1], "bigram": COLOURS[0], "unforeseen": COLOURS[2]}
+BRACKETS = ("opening", "closing")
+TEXT_CLASSES = {
+    "copied": COLOURS[0],
+    "induction": COLOURS[1],
+    "unforeseen": COLOURS[2],
+    "word end": COLOURS[5],
+}
+TEXT_BRACKETS = ("left delimiter", "right delimiter")
 ARMS = {
     "none": (THEORY, "nothing"),
     "start": (COLOURS[2], "repeats, at the start"),
@@ -39,10 +49,13 @@ def _over_steps(axis: Axes, table: pd.DataFrame) -> None:
     axis.set_xlabel("step + 1")
 
 
-def draw_classes(axis: Axes, table: pd.DataFrame, of: str) -> None:
-    """Influence of classes on themselves along training; `of` is covariance or correlation."""
+def draw_classes(
+    axis: Axes, table: pd.DataFrame, of: str, classes: Mapping[str, str], title: str
+) -> None:
+    """Influence of classes on themselves along training; `of` is covariance or correlation, and
+    classes have colours."""
     scaled = table.assign(**{name: 1000 * table[name] for name in (of, "shuffled")})
-    for name, colour in CLASSES.items():
+    for name, colour in classes.items():
         _over_seeds(axis, _of_pair(scaled, name, name), of, colour, name)
     if of == "covariance":
         own = _of_pair(scaled, "induction", "induction")
@@ -50,24 +63,26 @@ def draw_classes(axis: Axes, table: pd.DataFrame, of: str) -> None:
     _over_steps(axis, table)
     unit = "10⁻³ nats²" if of == "covariance" else "10⁻³"
     axis.set_ylabel(f"mean {of} of two tokens ({unit})")
-    axis.set_title(f"Tokens of one class: {of}")
+    axis.set_title(title)
     axis.legend(fontsize=6, loc="upper left")
 
 
-def draw_delimiters(axis: Axes, table: pd.DataFrame) -> None:
-    """Influence of brackets on themselves and on each other, which changes its sign or not."""
-    pairs = (("opening", "opening"), ("closing", "closing"), ("opening", "closing"))
+def draw_delimiters(axis: Axes, table: pd.DataFrame, brackets: tuple[str, str], title: str) -> None:
+    """Influence of opening and closing brackets, by the names of their classes, on themselves and
+    on each other, which changes its sign or not."""
+    opening, closing = brackets
+    pairs = ((opening, opening), (closing, closing), (opening, closing))
     for colour, (first, second) in zip(COLOURS[3:6], pairs, strict=True):
         rows = _of_pair(table, first, second)
         _over_seeds(axis, rows, "correlation", colour, f"{first}, {second}")
     for number, learned in enumerate(table.groupby("seed")["brackets"].first().dropna()):
-        label = "closing half learned" if number == 0 else None
+        label = f"{closing} half learned" if number == 0 else None
         axis.axvline(learned + 1, color=COLOURS[4], linewidth=0.7, linestyle=":", label=label)
     axis.axhline(0, color=THEORY, linewidth=0.5)
     axis.set_xscale("log")
     axis.set_xlabel("step + 1")
     axis.set_ylabel("mean correlation of two tokens")
-    axis.set_title("Brackets")
+    axis.set_title(title)
     axis.legend(fontsize=6)
 
 

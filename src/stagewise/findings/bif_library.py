@@ -9,7 +9,8 @@ import pandas as pd
 import xarray as xr
 
 from stagewise.findings.bif_attributions import Rivals
-from stagewise.findings.bif_retraining import run_attributions, run_scores
+from stagewise.findings.bif_retraining import run_attributions
+from stagewise.findings.bif_scores import run_scores
 from stagewise.findings.measured import Measured, absent, exact, mean_of
 from stagewise.settings import build
 from stagewise.testbeds.testbed import Points

@@ -6,22 +6,23 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 from numpy.typing import NDArray
 
-from stagewise.engine.diagnostics import diagnose
-from stagewise.estimators.influence import block_covariances
-from stagewise.estimators.linear_datamodelling import datamodelling_scores, predicted
 from stagewise.findings.bif_attributions import Rivals, attributions
-from stagewise.findings.measured import Measured, doubtful, exact, mean_of
+from stagewise.findings.bif_scores import (
+    covariances,
+    effective_draws,
+    over_subsets,
+    permuted,
+    run_scores,
+)
+from stagewise.findings.measured import Measured, exact, mean_of
 from stagewise.settings import build
 from stagewise.testbeds import digits_mlp
 from stagewise.testbeds.testbed import Points
 
 Array = NDArray[np.float64]
 
-CHECKED = 20
-"""Training losses of each run whose effective sample size is taken."""
 BASELINES = ("gradients", "kfac", "ekfac", "trak")
 
 
@@ -72,25 +73,22 @@ def measure(
         draws = {name: inputs[name][number] for name in samplings}
         found = run_attributions(points, wanted.model, wanted.rivals)
         for name, of_sampling in draws.items():
-            covariance, normalised = _covariances(of_sampling)
+            covariance, normalised = covariances(of_sampling)
             found[f"bif {name}"] = covariance
             found[f"normalised {name}"] = normalised
         random = np.random.default_rng(number)
         main = draws[wanted.main]
-        found["permuted"], size = _permuted(main, random)
+        found["permuted"], size = permuted(main, random)
         noise.append(size)
         zero, gradients = found[f"bif {wanted.zero}"], found["gradients"]
         correlations.append(np.corrcoef(zero.ravel(), gradients.ravel())[0, 1])
-        sizes.append(_effective_draws(main))
+        sizes.append(effective_draws(main))
         scores.append(run_scores(found, truth, random, wanted.bootstrap))
     joint = {key: np.mean([part[key] for part in scores], 0) for key in scores[0]}
-    count = len(scores) * inputs["retrained"][0].sizes["subset"]
-    doubt = "" if len(scores) > 1 else "one trained model; more seeds would decide"
+    subsets = inputs["retrained"][0].sizes["subset"]
 
     def measured(values: Array) -> Measured:
-        # Copies of a subset are ties, which bring rank correlations nearer to zero: hence centred.
-        low, high = values[0] + np.nanquantile(values[1:], [0.05, 0.95]) - np.nanmean(values[1:])
-        return doubtful(Measured(float(values[0]), float(low), float(high), n=count), doubt)
+        return over_subsets(values, len(scores), subsets)
 
     statistics = {
         "permuted_noise": mean_of(noise),
@@ -149,60 +147,3 @@ def run_attributions(points: Points, settings: dict[str, Any], rivals: Rivals) -
         penalty=model.penalty,
         rivals=rivals,
     )
-
-
-def _traces(draws: xr.Dataset) -> tuple[Array, Array]:
-    """Losses (chain, draw, sample) on training images and on queries."""
-    train, test = (draws[f"{name}_loss"].values[0, 0] for name in ("train", "test"))
-    return train.astype(np.float64), test.astype(np.float64)
-
-
-def _covariances(draws: xr.Dataset) -> tuple[Array, Array]:
-    """(train, query) within chains, and as correlations."""
-    train, test = _traces(draws)
-    found = block_covariances(train, test).mean(0)
-    one, two = (np.sqrt(losses.var(1, ddof=1).mean(0)) for losses in (train, test))
-    return found, found / np.outer(one, two)
-
-
-def _permuted(draws: xr.Dataset, random: np.random.Generator) -> tuple[Array, float]:
-    """Covariances once each loss has its draws in another order; size of their correlations."""
-    train, test = _traces(draws)
-    train = random.permuted(train, axis=1)
-    found = block_covariances(train, test).mean(0)
-    spread = np.outer(*(np.sqrt(losses.var(1, ddof=1).mean(0)) for losses in (train, test)))
-    freedom = train.shape[0] * (train.shape[1] - 1)
-    return found, float(np.sqrt(np.mean((found / spread) ** 2) * freedom))
-
-
-def _effective_draws(draws: xr.Dataset) -> float:
-    chosen = draws.train_loss.isel(checkpoint=0, n=0).rename(train_draw="draw")
-    every = max(1, chosen.sizes["train_sample"] // CHECKED)
-    picked = chosen.isel(train_sample=slice(None, None, every)).load()
-    return float(diagnose(picked.transpose("train_sample", "chain", "draw")).ess_bulk.median())
-
-
-def run_scores(
-    found: Mapping[str, Array], truth: xr.Dataset, random: np.random.Generator, repeats: int
-) -> dict[tuple[str, int], Array]:
-    """(attribution, share in per cent) -> score of all subsets, then of resampled ones.
-
-    The repeats of the retraining are cut into halves. Attributions are scored against the mean of
-    each half, the ceiling by one half against the other, and both scores averaged.
-    """
-    subsets = truth.sizes["subset"]
-    drawn = random.multinomial(subsets, np.full(subsets, 1 / subsets), size=repeats)
-    weights = np.concatenate([np.ones((1, subsets)), drawn])
-    scores = {}
-    for share in truth.share.values:
-        of_share = truth.sel(share=share)
-        losses = of_share.loss.values.astype(np.float64)
-        half = losses.shape[1] // 2
-        halves = losses[:, :half].mean(1), losses[:, half : 2 * half].mean(1)
-        guesses = {name: -predicted(tau, of_share.member.values) for name, tau in found.items()}
-        key = round(100 * float(share))
-        for name, guess in guesses.items():
-            both = [datamodelling_scores(guess, wanted, weights) for wanted in halves]
-            scores[name, key] = np.mean(both, 0)
-        scores["ceiling", key] = datamodelling_scores(*halves, weights)
-    return scores

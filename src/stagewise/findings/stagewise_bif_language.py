@@ -1,21 +1,30 @@
 """Claim C6: influence between classes of tokens along training, beside what is learned when."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
-from numpy.typing import NDArray
 
 from stagewise.estimators.crossings import part_way
-from stagewise.estimators.group_influence import group_correlation, group_covariance
-from stagewise.estimators.influence import Estimate
-from stagewise.findings.measured import Measured, doubtful, exact, mean_of, not_stationary
-from stagewise.findings.stagewise_bif_clock import first_at_least, geometric_mean, onset
-from stagewise.settings import SettingsError, build
+from stagewise.findings.measured import Measured, mean_of
+from stagewise.findings.stagewise_bif_classes import (
+    MEASURES,
+    checks,
+    class_rows,
+    delimiters,
+    half_step,
+    left_of,
+    named,
+    own_curve,
+    peak,
+    since_onset,
+)
+from stagewise.findings.stagewise_bif_clock import geometric_mean, onset
+from stagewise.settings import build
 from stagewise.testbeds.synthetic_language import mixed, of_class
 
 GROUPS = {
@@ -26,7 +35,6 @@ GROUPS = {
     "closing": "closing",
 }
 """Classes of tokens, by what foretells them -> their names in the language."""
-MEASURES = ("covariance", "correlation")
 
 
 @dataclass(frozen=True)
@@ -74,27 +82,17 @@ def measure(
     """
     wanted = build(Settings, settings, "papers.stagewise_bif.language")
     runs = [
-        _curves(draws, behaviour, wanted, seed)
-        for seed, (draws, behaviour) in enumerate(
+        _curves(draws, behaviour, wanted, number)
+        for number, (draws, behaviour) in enumerate(
             zip(inputs["draws"], inputs["behaviour"], strict=True)
         )
     ]
-    table = pd.concat(runs, ignore_index=True)
     found: dict[str, Measured] = {}
-    for measure_of in MEASURES:
-        prefix = "" if measure_of == "covariance" else f"{measure_of}_"
-        found |= {f"{prefix}{name}": value for name, value in _times(runs, measure_of).items()}
-    later = table[(table["step"] >= table["onset"]) & _pair(table, "induction", "induction")]
-    found |= {
-        "shuffled": mean_of(
-            [_greatest(rows, "shuffled") / _greatest(rows, "covariance") for rows in runs]
-        ),
-        "loss_rise": exact(float(later["loss_rise"].median()), len(runs)),
-        "trend": exact(float(later["trend"].median()), len(runs)),
-        "pooled": exact(float((later["pooled"] / later["covariance"]).median()), len(runs)),
-    }
-    doubt = not_stationary(np.concatenate([one.rhat.values.ravel() for one in inputs["draws"]]))
-    return table, {f"language_{name}": doubtful(number, doubt) for name, number in found.items()}
+    for of in MEASURES:
+        prefix = "" if of == "covariance" else f"{of}_"
+        found |= {f"{prefix}{name}": value for name, value in _times(runs, of).items()}
+    found |= checks(runs, "induction")
+    return pd.concat(runs, ignore_index=True), named(found, "language", inputs["draws"])
 
 
 def _curves(
@@ -102,100 +100,34 @@ def _curves(
 ) -> pd.DataFrame:
     """The table of one run."""
     text = mixed(json.loads(draws.attrs["provenance"])["settings"]["model"])
-    chosen = np.stack([of_class(text, name).numpy() for name in GROUPS.values()])
+    classes = {group: of_class(text, name).numpy() for group, name in GROUPS.items()}
     gap = behaviour["loss_first_copy"] - behaviour["loss_repeated"]
-    began = onset(behaviour["step"], gap, wanted.gap)
-    random = np.random.default_rng(number)
-    rows = []
-    for place, step in enumerate(draws["step"].values):
-        losses = np.asarray(draws["mixed_loss"][place, 0].values, dtype=np.float64)
-        if losses.shape[2:] != chosen.shape[1:]:
-            raise SettingsError(f"mixed: {losses.shape[2:]} tokens, expected {chosen.shape[1:]}")
-        centre = float(draws["mixed_loss_at_centre"][place].mean())
-        mean = losses.mean((2, 3))
-        common = {
-            "seed": draws.attrs["seed"],
-            "step": int(step),
-            "onset": began,
-            "brackets": part_way(behaviour["step"], behaviour["loss_closing"]),
-            "gap": float(gap[behaviour["step"] == step].iloc[0]),
-            "loss_rise": float(mean.mean()) / centre - 1,
-            "trend": _trend(mean),
-        }
-        found = {
-            "covariance": group_covariance(losses, chosen, blocks=wanted.blocks),
-            "correlation": group_correlation(losses, chosen, blocks=wanted.blocks),
-            "pooled": group_covariance(losses, chosen, pooled=True),
-            "shuffled": group_covariance(random.permuted(losses, axis=1), chosen),
-        }
-        rows += _pairs(common, found)
-    return pd.DataFrame(rows)
+    rows = class_rows(draws, classes, blocks=wanted.blocks, number=number)
+    return rows.assign(
+        onset=onset(behaviour["step"], gap, wanted.gap),
+        brackets=part_way(behaviour["step"], behaviour["loss_closing"]),
+        gap=rows["step"].map(dict(zip(behaviour["step"], gap, strict=True))),
+    )
 
 
-def _pairs(common: Mapping[str, Any], found: Mapping[str, Estimate]) -> list[dict[str, Any]]:
-    names = list(GROUPS)
-    return [
-        {**common, "first": names[a], "second": names[b]}
-        | {name: float(estimate.value[a, b]) for name, estimate in found.items()}
-        | {f"{name}_error": float(found[name].error[a, b]) for name in MEASURES}
-        for a in range(len(names))
-        for b in range(a, len(names))
-    ]
-
-
-def _trend(mean: NDArray[np.float64]) -> float:
-    """Share of the variance of (chain, draw) within chains that is linear in the draw."""
-    time = np.arange(mean.shape[1]) - (mean.shape[1] - 1) / 2
-    apart = mean - mean.mean(1, keepdims=True)
-    linear = (apart @ time) ** 2 / (time @ time)
-    return float(linear.sum() / (apart**2).sum())
-
-
-def _pair(rows: pd.DataFrame, first: str, second: str) -> "pd.Series[bool]":
-    return (rows["first"] == first) & (rows["second"] == second)
-
-
-def _curve(rows: pd.DataFrame, name: str, of: str) -> pd.DataFrame:
-    """Step, onset and the absolute influence of a class on itself."""
-    own = rows[_pair(rows, name, name)].sort_values("step")
-    return own[["step", "onset"]].assign(size=own[of].abs())
-
-
-def _greatest(rows: pd.DataFrame, of: str) -> float:
-    return float(_curve(rows, "induction", of)["size"].max())
-
-
-def _peak(rows: pd.DataFrame, name: str, of: str) -> float:
-    """The greatest over the median before induction begins."""
-    curve = _curve(rows, name, of)
-    before = curve.loc[curve["step"] < curve["onset"], "size"]
-    return float(curve["size"].max() / before.median())
-
-
-def _half(rows: pd.DataFrame, name: str, of: str) -> float:
-    curve = _curve(rows, name, of)
-    return first_at_least(curve["step"], curve["size"], curve["size"].max() / 2)
-
-
-def _times(runs: Sequence[pd.DataFrame], of: str) -> dict[str, Measured]:
-    induction = [_half(rows, "induction", of) for rows in runs]
-    begins = [float(rows["onset"].iloc[0]) for rows in runs]
-    bigram = [_half(rows, "bigram", of) for rows in runs]
-    curves = [_curve(rows, "induction", of)["size"].to_numpy() for rows in runs]
-    bigrams = [_curve(rows, "bigram", of)["size"].to_numpy() for rows in runs]
-    peaks = np.array([_peak(rows, "induction", of) for rows in runs])
-    unforeseen = np.array([_peak(rows, "unforeseen", of) for rows in runs])
-    early, late = zip(*(_delimiters(rows, of) for rows in runs), strict=True)
+def _times(runs: list[pd.DataFrame], of: str) -> dict[str, Measured]:
+    induction, bigram = (
+        np.array([half_step(rows, name, of) for rows in runs]) for name in ("induction", "bigram")
+    )
+    peaks = np.array([peak(rows, "induction", of) for rows in runs])
+    unforeseen = np.array([peak(rows, "unforeseen", of) for rows in runs])
+    starts, ends = zip(*(left_of(rows, "induction", of) for rows in runs), strict=True)
+    early, late = zip(*(delimiters(rows, ("opening", "closing"), of) for rows in runs), strict=True)
     return {
         "induction_peak": geometric_mean(peaks),
-        "induction_time": geometric_mean((np.asarray(induction) + 1) / (np.asarray(begins) + 1)),
-        "induction_end": geometric_mean([curve[-1] / curve.max() for curve in curves]),
-        "bigram_time": geometric_mean((np.asarray(bigram) + 1) / (np.asarray(induction) + 1)),
+        "induction_time": since_onset(runs, "induction", of),
+        "induction_end": geometric_mean(ends),
+        "bigram_time": geometric_mean((bigram + 1) / (induction + 1)),
         "bigram_fall": geometric_mean([_fall(rows, of) for rows in runs]),
-        "closing_peak": geometric_mean([_peak(rows, "closing", of) for rows in runs]),
+        "closing_peak": geometric_mean([peak(rows, "closing", of) for rows in runs]),
         "unforeseen_peak": geometric_mean(unforeseen / peaks),
-        "untrained": geometric_mean([curve[0] / curve.max() for curve in curves]),
-        "bigram_untrained": geometric_mean([curve[0] / curve.max() for curve in bigrams]),
+        "untrained": geometric_mean(starts),
+        "bigram_untrained": geometric_mean([left_of(rows, "bigram", of)[0] for rows in runs]),
         "delimiters_early": mean_of(early),
         "delimiters_late": mean_of(late),
     }
@@ -203,13 +135,6 @@ def _times(runs: Sequence[pd.DataFrame], of: str) -> dict[str, Measured]:
 
 def _fall(rows: pd.DataFrame, of: str) -> float:
     """The greatest influence of bigrams before induction begins over what is left of it then."""
-    curve = _curve(rows, "bigram", of)
+    curve = own_curve(rows, "bigram", of)
     before = curve.loc[curve["step"] < curve["onset"], "size"].to_numpy()
     return float(before.max() / before[-1]) if len(before) else np.nan
-
-
-def _delimiters(rows: pd.DataFrame, of: str) -> tuple[float, float]:
-    """Of opening with closing brackets, until closing ones are learned and after."""
-    both = rows[_pair(rows, "opening", "closing") & (rows["step"] > 0)]
-    learned = both["step"] >= both["brackets"]
-    return float(both.loc[~learned, of].mean()), float(both.loc[learned, of].mean())

@@ -20,25 +20,37 @@ def weights(module: Module) -> dict[str, Tensor]:
     return {name: tensor.detach() for name, tensor in module.named_parameters()}
 
 
-def next_token_losses(module: Any) -> Callable[[Mapping[str, Tensor], Tensor], Tensor]:
-    """(weights, tokens (sample, place)) -> cross-entropies (sample, place - 1), in nats.
+def next_token_scores(module: Any) -> Callable[[Mapping[str, Tensor], Tensor], Tensor]:
+    """(weights, tokens (sample, place)) -> logits (sample, place, vocabulary).
 
     The module's own forward, with these weights in the place of its parameters and no cache.
-    Without gradients samples are taken a few at a time, since scores of a large vocabulary are most
-    of what has to be kept.
     """
 
     @cache
     def buffers(device: torch.device) -> dict[str, Tensor]:
         return {name: tensor.to(device) for name, tensor in module.named_buffers()}
 
-    def of(w: Mapping[str, Tensor], tokens: Tensor) -> Tensor:
-        seen, given = tokens[:, :-1], {**buffers(tokens.device), **w}
+    def scores(w: Mapping[str, Tensor], tokens: Tensor) -> Tensor:
+        given = {**buffers(tokens.device), **w}
         # a mask of ones says what none would: without one, transformers looks for texts packed
         # into one sequence, a decision that hangs on values and cannot be compiled
-        further = {"attention_mask": torch.ones_like(seen), "use_cache": False}
-        found = functional_call(module, given, (seen,), further)
-        return cross_entropies(found.logits.float(), tokens[:, 1:])
+        further = {"attention_mask": torch.ones_like(tokens), "use_cache": False}
+        logits: Tensor = functional_call(module, given, (tokens,), further).logits.float()
+        return logits
+
+    return scores
+
+
+def next_token_losses(module: Any) -> Callable[[Mapping[str, Tensor], Tensor], Tensor]:
+    """(weights, tokens (sample, place)) -> cross-entropies (sample, place - 1), in nats.
+
+    Without gradients samples are taken a few at a time, since scores of a large vocabulary are most
+    of what has to be kept.
+    """
+    scores = next_token_scores(module)
+
+    def of(w: Mapping[str, Tensor], tokens: Tensor) -> Tensor:
+        return cross_entropies(scores(w, tokens[:, :-1]), tokens[:, 1:])
 
     vocabulary = module.get_output_embeddings().weight.shape[0]
 

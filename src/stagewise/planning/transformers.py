@@ -88,7 +88,7 @@ def gpt_neox(model: Model, vocabularies: Mapping[str, int]) -> Network:
         parameters=layers * (12 * width**2 + 13 * width) + 2 * width * vocabulary + 2 * width,
         samples=model.get("train", 65536),
         reported=test,
-        observables={"held_out": test},
+        observables={"held_out": test, "train": model.get("train", 65536), "test": test},
     )
 
 

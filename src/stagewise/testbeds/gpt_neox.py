@@ -62,7 +62,8 @@ def build(settings: dict[str, Any], seed: int, corpus: Tokens | None = None) -> 
 
     GPT-NeoX with parallel residuals, rotary positions, perceptrons of four times the width and an
     output matrix of its own. Loss: mean cross-entropy of the tokens of a sequence, in nats.
-    Components: those of `models.causal_lm_parts`. Observable: held_out, the loss of each token.
+    Components: those of `models.causal_lm_parts`. Observables: held_out, the loss of each token;
+    train and test, that of each sequence to train on and of each that is held out.
     """
     model = build_settings(Model, settings, "gpt_neox.model")
     if corpus is None:
@@ -89,16 +90,32 @@ def build(settings: dict[str, Any], seed: int, corpus: Tokens | None = None) -> 
     def token_losses(w: Parameters, constants: Parameters, batch: Batch) -> Tensor:
         return of_tokens(w, batch["tokens"].long())
 
+    def losses(w: Parameters, constants: Parameters, batch: Batch) -> Tensor:
+        return token_losses(w, constants, batch).mean(-1)
+
+    data = _tensors(changed)
     return Testbed(
         name="gpt_neox",
-        losses=lambda w, constants, batch: token_losses(w, constants, batch).mean(-1),
-        data=_tensors(changed),
+        losses=losses,
+        data=data,
         evaluation=held_out,
         tokens=model.length,
         initial=lambda stream: causal_lm.weights(_module(model, corpus.vocabulary, stream)),
         components=components(module),
-        observables={"held_out": Observable(token_losses, held_out)},
+        observables={
+            "held_out": Observable(token_losses, held_out),
+            "train": Observable(losses, data),
+            "test": Observable(losses, held_out),
+        },
     )
+
+
+def module_with(weights: Parameters, settings: dict[str, Any], corpus: Tokens) -> Any:
+    """The model of transformers itself, with these weights."""
+    model = build_settings(Model, settings, "gpt_neox.model")
+    module = _module(model, corpus.vocabulary, generator(0, "shapes"))
+    module.load_state_dict(dict(weights))
+    return module
 
 
 def _changed(train: Array, pool: Array, model: Model, vocabulary: int, seed: int) -> Array:

@@ -78,6 +78,9 @@ class Training:
     configurations: list[Configuration]
     steps: int
     """Steps of gradient descent."""
+    start: str | None = None
+    """Another variant of the testbed: models start at its last checkpoint, of the same seed, as in
+    fine-tuning. By default from fresh weights."""
     precision: Literal["full", "bfloat16"] = "full"
     """Of matrix products, as of samplings. Weights and the optimizer's memory stay whole."""
     models: int = 1

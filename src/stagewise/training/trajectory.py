@@ -8,6 +8,7 @@ Loading reads tensors and JSON and cannot execute code.
 import io
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,20 @@ def points_of(testbed: Testbed, path: str | Path | None) -> Points:
             f"training: {testbed.name} has no known points with this `model`, so it must be trained"
         )
     return testbed.points()
+
+
+def started(testbed: Testbed, path: str | Path | None) -> Testbed:
+    """The testbed with the weights of the trajectory's last step in the place of fresh ones, for
+    every model alike; without a file as it is.
+
+    Raises ArtifactError for a file that is not whole or does not fit the testbed.
+    """
+    if not path:
+        return testbed
+    points = points_of(testbed, path)
+    last = int(points.index["step"].to_numpy().argmax())
+    weights = {name: tensor[last] for name, tensor in points.parameters.items()}
+    return replace(testbed, initial=lambda stream: dict(weights))
 
 
 def check_shapes(points: Points, testbed: Testbed, path: str | Path) -> None:

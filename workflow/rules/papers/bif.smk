@@ -23,6 +23,13 @@ PARTS["bif"] = {
         corpus: of_runs("bilingual", corpus, "sgld/draws.nc")
         for corpus in ("related", "unrelated")
     },
+    "finetuning": {
+        "checkpoints": of_runs("gpt_neox", "finetuned", "checkpoints.safetensors"),
+        "retrained": of_runs("gpt_neox", "finetuned", "retrained.nc"),
+        "main": of_runs("gpt_neox", "finetuned", "main/draws.nc"),
+        "kronfluence": of_runs("gpt_neox", "finetuned", "kronfluence.nc"),
+        "tokens": [f"{config['results']}/corpus/installed/tokens.safetensors"],
+    },
     "cost": {"cost": ["benchmarks/influence_cost.csv"]},
 }
 
@@ -32,12 +39,13 @@ rule library:
     # reruns this.
     input:
         checkpoints=checkpoints,
+        tokens=tokens,
     output:
         scores="<results>/{testbed}/{variant}/seed{seed}/{library}.nc",
     log:
         "<logs>/{testbed}/{variant}/seed{seed}/{library}.log",
     wildcard_constraints:
-        testbed="digits_mlp",
+        testbed="digits_mlp|gpt_neox",
         library="|".join(ATTRIBUTION_LIBRARIES),
     conda:
         "../../envs/attribution.yml"

@@ -19,6 +19,12 @@ PARTS["stagewise_bif"] = {
         "draws": of_runs("synthetic_language", "language", "influence/draws.nc"),
         "behaviour": of_runs("synthetic_language", "language", "behaviour.csv"),
     },
+    "text": {
+        "draws": of_runs("text", "packages", "influence/draws.nc"),
+        "behaviour": of_runs("text", "packages", "behaviour.csv"),
+        "tokens": [f"{config['results']}/corpus/installed/tokens.safetensors"],
+        "vocabulary": [f"{config['results']}/corpus/installed/tokenizer.json"],
+    },
     "intervention": {
         "runs": of_runs(
             "synthetic_language", "intervention", "checkpoints.safetensors"
