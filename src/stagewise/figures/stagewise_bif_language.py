@@ -74,8 +74,8 @@ def draw_delimiters(axis: Axes, table: pd.DataFrame, brackets: tuple[str, str], 
     pairs = ((opening, opening), (closing, closing), (opening, closing))
     for colour, (first, second) in zip(COLOURS[3:6], pairs, strict=True):
         rows = _of_pair(table, first, second)
-        label = f"{first}, {second}".replace(" delimiter", "")
-        _over_seeds(axis, rows, "correlation", colour, label)
+        named = f"{first}, {second}".replace(" delimiter", "")
+        _over_seeds(axis, rows, "correlation", colour, named)
     for number, learned in enumerate(table.groupby("seed")["brackets"].first().dropna()):
         label = f"{closing} half learned" if number == 0 else None
         axis.axvline(learned + 1, color=COLOURS[4], linewidth=0.7, linestyle=":", label=label)

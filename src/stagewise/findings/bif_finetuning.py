@@ -21,7 +21,7 @@ from stagewise.findings.bif_scores import (
     permuted,
     run_scores,
 )
-from stagewise.findings.measured import Measured, absent, exact
+from stagewise.findings.measured import Measured, absent, doubtful, exact
 from stagewise.models.causal_lm import next_token_scores
 from stagewise.seeds import generator
 from stagewise.settings import build
@@ -29,6 +29,11 @@ from stagewise.testbeds import gpt_neox
 from stagewise.testbeds.testbed import Points
 
 Array = NDArray[np.float64]
+
+
+SETTLED = 0.9
+"""Least share of a score that half of the chains must reach."""
+UNSETTLED = "half of the chains score {:.2f} of what all do: more draws would decide"
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,9 @@ def measure(
                finetuning_damped_minus_bif_<share>       the best exact damped influence function
                finetuning_bif_minus_gradients_<share>    inner products of gradients behind them
                finetuning_permuted_<share>               of covariances of permuted draws (control)
+               finetuning_half_<share>                   score of half of the chains over that of
+                                                         all. Below SETTLED, differences from it
+                                                         decide nothing: noise lowers its score
                finetuning_effective_draws                median over training losses, least of seeds
                finetuning_loss_rise                      mean training loss along the chains over
                                                          that of w*, less one, greatest of seeds
@@ -74,6 +82,7 @@ def measure(
     ):  # fmt: skip
         found = _attributions(points, wanted, inputs["tokens"][0])
         found["bif"], found["normalised"] = covariances(draws)
+        found["half"], _ = covariances(draws.isel(chain=slice(draws.sizes["chain"] // 2)))
         random = np.random.default_rng(number)
         found["permuted"], _ = permuted(draws, random)
         if not missing:
@@ -89,8 +98,11 @@ def measure(
     for share in sorted({share for _, share in joint}):
         of = {name: values for (name, at), values in joint.items() if at == share}
         best = np.max([values for name, values in of.items() if name.startswith("damped")], axis=0)
+        settled = of["half"] / of["bif"]
+        doubt = "" if settled[0] >= SETTLED else UNSETTLED.format(settled[0])
         pairs = {
             f"finetuning_bif_{share}": of["bif"],
+            f"finetuning_half_{share}": settled,
             f"finetuning_damped_minus_bif_{share}": best - of["bif"],
             f"finetuning_bif_minus_gradients_{share}": of["bif"] - of["gradients"],
             f"finetuning_permuted_{share}": of["permuted"],
@@ -100,9 +112,11 @@ def measure(
             statistics[ahead] = absent(missing[0])
         else:
             pairs[ahead] = of["ekfac"] - of["bif"]
-        statistics |= {name: over_subsets(values, runs, subsets) for name, values in pairs.items()}
+        for name, values in pairs.items():
+            number = over_subsets(values, runs, subsets)
+            statistics[name] = doubtful(number, doubt) if "_minus_" in name else number
         for name, values in of.items():
-            if name == "ceiling":  # one repeat has none
+            if name in ("ceiling", "half"):  # one repeat has no ceiling
                 continue
             score = over_subsets(values, runs, subsets)
             rows.append(

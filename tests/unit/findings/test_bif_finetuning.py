@@ -71,7 +71,9 @@ def test_damped_influence_foretells_and_noise_does_not() -> None:
     assert found["finetuning_damped_minus_bif_50"].value > 0.3
     assert found["finetuning_loss_rise"].value == pytest.approx(0.2, abs=0.05)
     assert "ceiling" not in score
+    assert "half" not in score
     assert not found["finetuning_bif_50"].doubt
+    assert "more draws would decide" in found["finetuning_damped_minus_bif_50"].doubt
 
 
 def test_a_missing_library_is_named() -> None:
