@@ -113,8 +113,8 @@ def measure(
         else:
             pairs[ahead] = of["ekfac"] - of["bif"]
         for name, values in pairs.items():
-            number = over_subsets(values, runs, subsets)
-            statistics[name] = doubtful(number, doubt) if "_minus_" in name else number
+            score = over_subsets(values, runs, subsets)
+            statistics[name] = doubtful(score, doubt) if "_minus_" in name else score
         for name, values in of.items():
             if name in ("ceiling", "half"):  # one repeat has no ceiling
                 continue
