@@ -3,8 +3,8 @@
 MAGIC, and a CRC-32 of all that follows
 words   their number; all whole numbers, range-coded with the shares of their tensor
         (constriction, 32-bit words)
-header  its length; packed by zlib: names, shapes and precisions, then a byte for each level of
-        each tensor, its share of the tensor's numbers on a logarithmic scale, then shifts
+header  deflated: names, levels, precisions and shapes as a line of JSON, then a byte for each level
+        of each tensor, its share of the tensor's numbers on a logarithmic scale, then shifts
 plain   scales and vectors as they are in memory
 """
 
@@ -25,20 +25,34 @@ from stagewise.compression.quantization import Quantized, Symbols
 MAGIC = b"sgwq"
 START = struct.Struct("<4sI")
 LENGTH = struct.Struct("<I")
+RAW = -15
+"""Deflated without zlib's own frame: there is a check of all bytes already."""
 STEPS = 4
 """Steps of the scale of shares to a factor of two. Shares are right within 9 %, which costs about
 2e-3 bits a number; finer ones would cost small models more than that."""
 
-_LAYER = (
-    "input_layernorm", "post_attention_layernorm", "attention.query_key_value", "attention.dense",
-    "mlp.dense_h_to_4h", "mlp.dense_4h_to_h",
-)  # fmt: skip
-NAMES = ",".join(
-    [f'["gpt_neox.layers.{layer}.{part}.weight"' for layer in (2, 1, 0) for part in _LAYER]
-    + [f'["gpt_neox.layers.{layer}.{part}.bias"' for layer in (2, 1, 0) for part in _LAYER]
-    + ['["gpt_neox.embed_in.weight"', '["gpt_neox.final_layer_norm.weight"']
-    + ['["gpt_neox.final_layer_norm.bias"', '["embed_out.weight"']
-    + [',1,"float32","float32",[1,1],[512,64]],']
+_MATRICES = (
+    "attention.query_key_value",
+    "attention.dense",
+    "mlp.dense_h_to_4h",
+    "mlp.dense_4h_to_h",
+)
+_VECTORS = [
+    *(f"{norm}.{part}" for norm in ("input_layernorm", "post_attention_layernorm")
+      for part in ("weight", "bias")),
+    *(f"{name}.bias" for name in _MATRICES),
+]  # fmt: skip
+NAMES = json.dumps(
+    [
+        ["float32"] * 8,
+        [[1, 1]] * 8,
+        [f"gpt_neox.layers.{layer}.{part}" for layer in range(3) for part in _VECTORS],
+        ["gpt_neox.final_layer_norm.weight", "gpt_neox.final_layer_norm.bias"],
+        ["gpt_neox.embed_in.weight"],
+        [f"gpt_neox.layers.{layer}.{part}.weight" for layer in range(3) for part in _MATRICES],
+        ["lm_head.weight"],
+    ],
+    separators=(",", ":"),
 ).encode()
 """What a header is expected to hold, so that in a small model names take little. Any others do as
 well, and take more."""
@@ -62,26 +76,21 @@ def entropy_bits(model: Quantized) -> float:
 def encoded(model: Quantized) -> bytes:
     """The model as bytes; `decoded` gives it back."""
     coder = constriction.stream.queue.RangeEncoder()
-    described, shares, shifts, plain = [], b"", b"", b""
-    for name, tensor in model.tensors.items():
+    shares, shifts, plain = b"", b"", b""
+    for tensor in model.tensors.values():
         codes = _codes(_counts(tensor))
         present = np.flatnonzero(codes)
         if len(present) > 1:  # a number that is always the same takes nothing
             places = np.searchsorted(present, _from_zero(tensor)).astype(np.int32)
             coder.encode(places, _categorical(codes))
-        kinds = [_kind(tensor.dtype), _kind(tensor.scale.dtype)]
-        shapes = [list(tensor.scale.shape), list(tensor.symbols.shape)]
-        described.append([name, tensor.half, *kinds, *shapes])
         shares += codes.tobytes()
         shifts += _bytes(tensor.shift)
         plain += _bytes(tensor.scale)
-    vectors = [[name, _kind(t.dtype), list(t.shape)] for name, t in model.vectors.items()]
     plain += b"".join(_bytes(tensor) for tensor in model.vectors.values())
-    names = json.dumps([described, vectors], separators=(",", ":")).encode()
-    packer = zlib.compressobj(9, zdict=NAMES)
-    header = packer.compress(LENGTH.pack(len(names)) + names + shares + shifts) + packer.flush()
+    packer = zlib.compressobj(9, wbits=RAW, zdict=NAMES)
+    header = packer.compress(_described(model) + b"\n" + shares + shifts) + packer.flush()
     words = np.asarray(coder.get_compressed(), dtype=np.uint32)
-    body = LENGTH.pack(len(words)) + words.tobytes() + LENGTH.pack(len(header)) + header + plain
+    body = LENGTH.pack(len(words)) + words.tobytes() + header + plain
     return START.pack(MAGIC, zlib.crc32(body)) + body
 
 
@@ -96,14 +105,16 @@ def decoded(data: bytes) -> Quantized:
     body = data[START.size :]
     if zlib.crc32(body) != check:
         raise ValueError("coded weights: the bytes are damaged or cut off")
-    coded, rest = _cut(body, 4)
-    packed, rest = _cut(rest, 1)
-    names, shares = _cut(zlib.decompressobj(zdict=NAMES).decompress(packed), 1)
-    described, vectors = json.loads(names)
+    end = LENGTH.size + 4 * LENGTH.unpack_from(body)[0]
+    coded = np.frombuffer(body[LENGTH.size : end], dtype=np.uint32)
+    unpacker = zlib.decompressobj(wbits=RAW, zdict=NAMES)
+    line, _, shares = unpacker.decompress(body[end:]).partition(b"\n")
+    *of_tensors, names, kinds, shapes = json.loads(line)
+    described = list(zip(*of_tensors, strict=True))
     left = np.frombuffer(shares, dtype=np.uint8)
-    coder = constriction.stream.queue.RangeDecoder(np.frombuffer(coded, dtype=np.uint32))
+    coder = constriction.stream.queue.RangeDecoder(coded)
     levels = sum(2 * half + 1 for _, half, *_ in described)
-    plain, shifts = _Plain(rest), _Plain(shares[levels:])
+    plain, shifts = _Plain(unpacker.unused_data), _Plain(shares[levels:])
     tensors = {}
     for name, half, kind, kind_of_scale, shape_of_scale, shape in described:
         codes, left = np.split(left, [2 * half + 1])
@@ -115,13 +126,26 @@ def decoded(data: bytes) -> Quantized:
         scale = plain.taken(kind_of_scale, shape_of_scale)
         shift = shifts.taken(kind_of_scale, [*shape[:-2], 1, 1])
         tensors[name] = Symbols(symbols, scale, shift, half, getattr(torch, kind))
+    vectors = zip(names, kinds, shapes, strict=True)
     return Quantized(tensors, {name: plain.taken(kind, shape) for name, kind, shape in vectors})
 
 
-def _cut(data: bytes, size: int) -> tuple[bytes, bytes]:
-    """As many items of that size as a number before them says, and what follows."""
-    end = LENGTH.size + size * LENGTH.unpack_from(data)[0]
-    return data[LENGTH.size : end], data[end:]
+def _described(model: Quantized) -> bytes:
+    """Lists of all tensors' names, halves, precisions, those of scales, shapes of scales, shapes;
+    then of all vectors' names, precisions and shapes: likes beside likes take less."""
+    tensors, vectors = model.tensors.values(), model.vectors.values()
+    columns = [
+        list(model.tensors),
+        [tensor.half for tensor in tensors],
+        [_kind(tensor.dtype) for tensor in tensors],
+        [_kind(tensor.scale.dtype) for tensor in tensors],
+        [list(tensor.scale.shape) for tensor in tensors],
+        [list(tensor.symbols.shape) for tensor in tensors],
+        list(model.vectors),
+        [_kind(vector.dtype) for vector in vectors],
+        [list(vector.shape) for vector in vectors],
+    ]
+    return json.dumps(columns, separators=(",", ":")).encode()
 
 
 def _from_zero(tensor: Symbols) -> NDArray[np.int64]:
