@@ -77,7 +77,7 @@ def draw_delimiters(axis: Axes, table: pd.DataFrame, brackets: tuple[str, str], 
         named = f"{first}, {second}".replace(" delimiter", "")
         _over_seeds(axis, rows, "correlation", colour, named)
     for number, learned in enumerate(table.groupby("seed")["brackets"].first().dropna()):
-        label = f"{closing} half learned" if number == 0 else None
+        label = f"{closing} half learned".replace(" delimiter", "") if number == 0 else None
         axis.axvline(learned + 1, color=COLOURS[4], linewidth=0.7, linestyle=":", label=label)
     axis.axhline(0, color=THEORY, linewidth=0.5)
     axis.set_xscale("log")
