@@ -1,3 +1,5 @@
+from importlib.util import find_spec
+
 # Library of data attribution -> the module that it is imported as.
 ATTRIBUTION_LIBRARIES = {"kronfluence": "kronfluence", "traker": "trak"}
 
