@@ -77,7 +77,9 @@ def model_settings(wildcards):
 
 
 def library_settings(wildcards):
-    """What influence by a library depends on beside the checkpoints."""
+    """What influence by a library depends on beside the checkpoints: only TRAK projects."""
+    if getattr(wildcards, "library", "traker") != "traker":
+        return model_settings(wildcards)
     rivals = config["papers"]["bif"]["library"]["rivals"]
     return {**model_settings(wildcards), "projection": rivals["projection"]}
 
