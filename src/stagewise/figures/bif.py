@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from stagewise.figures.bif_retraining import draw_differences, draw_scores, draw_settings
-from stagewise.figures.style import COLOURS, CONTROL, THEORY, WIDTH, letter, logarithmic
+from stagewise.figures.style import COLOURS, CONTROL, THEORY, WIDTH, letter, logarithmic, panels
 
 CORPORA = {
     "related": ("translations share contexts", COLOURS[0]),
@@ -21,12 +21,7 @@ CORPORA = {
 def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """The figure from the tables of the paper's parts."""
     figure = plt.figure(figsize=(WIDTH, 13.2), layout="constrained")
-    rows = figure.add_gridspec(4, 6)
-    axes = [
-        figure.add_subplot(rows[row, width * column : width * (column + 1)])
-        for row, width in enumerate((2, 2, 3, 3))
-        for column in range(6 // width)
-    ]
+    axes = panels(figure, (3, 3, 2, 2))
     draw_covariances(axes[0], tables["regression"])
     draw_deviations(axes[1], tables["regression"])
     draw_responses(axes[2], tables["regression"])

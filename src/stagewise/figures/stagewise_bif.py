@@ -25,7 +25,7 @@ from stagewise.figures.stagewise_bif_language import (
     draw_intervention,
     draw_times,
 )
-from stagewise.figures.style import WIDTH, letter
+from stagewise.figures.style import WIDTH, letter, panels
 
 
 def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
@@ -35,12 +35,7 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
     language models, classes of their tokens; the same on text; what is up-weighted when.
     """
     figure = plt.figure(figsize=(WIDTH, 18), layout="constrained")
-    rows = figure.add_gridspec(6, 6)
-    axes = [
-        figure.add_subplot(rows[row, width * column : width * (column + 1)])
-        for row, width in enumerate((2, 2, 3, 2, 2, 3))
-        for column in range(6 // width)
-    ]
+    axes = panels(figure, (3, 3, 2, 3, 3, 2))
     hierarchy, retraining = tables["hierarchy"], tables["retraining"]
     draw_modes(axes[0], hierarchy)
     draw_hidden(axes[1], hierarchy)

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from math import lcm
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,17 @@ def styled() -> Iterator[None]:
     """Figures made and saved inside have the look."""
     with mpl.rc_context(_STYLE):
         yield
+
+
+def panels(figure: Figure, counts: Sequence[int]) -> list[Axes]:
+    """Axes row by row, as many in each row as its count, alike in width."""
+    columns = lcm(*counts)
+    rows = figure.add_gridspec(len(counts), columns)
+    return [
+        figure.add_subplot(rows[row, place : place + columns // count])
+        for row, count in enumerate(counts)
+        for place in range(0, columns, columns // count)
+    ]
 
 
 def letter(axes: Sequence[Axes]) -> None:
