@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from stagewise.engine.products import products, suits
+
 NARROW = 16
 """Features up to which samples are laid innermost."""
 FEW = 256
@@ -20,20 +22,43 @@ which merge with what stands around them; beyond, a library is as fast."""
 
 def rewritten() -> dict[Any, Any]:
     """Operation -> what a trace puts in its place; NotImplemented leaves it as it is."""
-    return {torch.ops.aten.bmm.default: _products, torch.ops.aten.index.Tensor: _picked}
+    return {
+        torch.ops.aten.bmm.default: _products,
+        torch.ops.aten.mm.default: _product,
+        torch.ops.aten.addmm.default: _sum_and_product,
+        torch.ops.aten.index.Tensor: _picked,
+    }
 
 
 def _products(first: Tensor, second: Tensor) -> Tensor:
     """Products of matrices, (row, a, k) @ (row, k, b)."""
+    if suits(first, second):
+        return products(first, second)
     high, inner, wide = first.shape[1], first.shape[2], second.shape[2]
     if wide < high and wide <= NARROW:
         return (second.mT @ first.mT).mT
     if high * inner <= FEW:
         terms = zip(first.unbind(2), second.unbind(1), strict=True)
-        products = [column[:, :, None] * line[:, None, :] for column, line in terms]
-        return _stored(reduce(add, products))
+        summands = [column[:, :, None] * line[:, None, :] for column, line in terms]
+        return _stored(reduce(add, summands))
     if high * wide <= FEW:
         return (first[:, :, None, :] * second.mT[:, None, :, :]).sum(-1)
+    return NotImplemented
+
+
+def _product(first: Tensor, second: Tensor) -> Tensor:
+    """One product of matrices, (a, k) @ (k, b)."""
+    if suits(first[None], second[None]):
+        return products(first[None], second[None])[0]
+    return NotImplemented
+
+
+def _sum_and_product(
+    addend: Tensor, first: Tensor, second: Tensor, *, beta: float = 1, alpha: float = 1
+) -> Tensor:
+    """A sum of a tensor and a product of matrices, (a, k) @ (k, b)."""
+    if beta == alpha == 1 and suits(first[None], second[None]):
+        return addend + products(first[None], second[None])[0]
     return NotImplemented
 
 

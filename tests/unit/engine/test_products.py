@@ -1,0 +1,57 @@
+"""Our kernel for products of matrices against torch's, in double precision."""
+
+import pytest
+import torch
+
+from stagewise.engine.execution import compiler
+from stagewise.engine.products import products, suits
+
+pytestmark = pytest.mark.skipif(compiler() is None, reason="needs a C++ compiler")
+
+SHAPES = [(1, 1, 1), (8, 16, 32), (9, 3, 16), (33, 7, 23), (64, 600, 48), (70, 1030, 49), (5, 2, 7)]
+
+
+def _random(rows, down, along, layout):
+    tensor = torch.randn(rows, down, along)
+    if layout == "turned":
+        return torch.randn(rows, along, down).mT
+    if layout == "shared":
+        return tensor[:1].expand(rows, -1, -1)
+    if layout == "cut out":
+        return torch.randn(rows, down + 3, along + 5)[:, 1:-2, 2:-3]
+    return tensor
+
+
+@pytest.mark.parametrize("first", ["plain", "turned", "shared", "cut out"])
+@pytest.mark.parametrize("second", ["plain", "turned", "shared", "cut out"])
+def test_products_are_those_of_torch(first, second):
+    torch.manual_seed(0)
+    for high, inner, wide in SHAPES:
+        a, b = _random(3, high, inner, first), _random(3, inner, wide, second)
+        exact = a.double() @ b.double()
+        bound = 1e-6 * (a.double().abs() @ b.double().abs())
+        assert ((products(a, b) - exact).abs() <= bound * inner**0.5 + 1e-12).all()
+
+
+def test_rows_and_threads_do_not_matter():
+    torch.manual_seed(0)
+    a, b = torch.randn(5, 130, 70), torch.randn(5, 70, 40)
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        together = products(a, b)
+        torch.set_num_threads(2)
+        assert torch.equal(products(a, b), together)
+        for row in range(5):
+            assert torch.equal(products(a[row : row + 1], b[row : row + 1])[0], together[row])
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_only_what_the_kernel_is_made_for():
+    wide = torch.randn(2, 64, 64)
+    assert suits(wide, wide)
+    assert not suits(wide.double(), wide.double())
+    assert not suits(wide, wide[..., :8])
+    assert not suits(wide[:, :2], wide)
+    assert not suits(wide.bfloat16(), wide.bfloat16())
