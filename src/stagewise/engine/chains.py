@@ -27,12 +27,14 @@ class TooLittleMemoryError(RuntimeError):
     """A single chain needs more than is allowed."""
 
 
-def move(kernel: Kernel, found: Posteriors, moving: Collection[str] | None = None) -> Move:
-    """One step of the sampler on rows of those posteriors, of which `moving` are sampled."""
+def move(
+    kernel: Kernel, found: Posteriors, moving: Collection[str] | None = None, *, own: bool = False
+) -> Move:
+    """One step of those posteriors' rows, of which `moving` are sampled (`own`: see `Program`)."""
     data = found.testbed.data
 
     def call(state: State, noise: Tensor, picked: Tensor | None, rows: Rows) -> tuple[State, Info]:
-        target, _ = found.target(rows, moving)
+        target, _ = found.target(rows, moving, own=own)
         batch = data if picked is None else {name: t[picked] for name, t in data.items()}
         return kernel.step(state, target, batch, noise)
 
@@ -53,6 +55,7 @@ class Chains:
         moving: Collection[str] | None = None,
         compile: bool = False,
         alone: bool = False,
+        own: bool = False,
         table: Tensor | None = None,
         traces: Mapping[str, TraceRows] | None = None,
         memory: int = MEMORY,
@@ -62,8 +65,8 @@ class Chains:
         `places` are the checkpoints' numbers: a row's random streams hang on its number, its
         component, its n and its chain, so it has the same noise at every step size. `moving` are
         the parameters that these rows sample, by default all. With `compile` the steps run as
-        machine code; `alone` rows are visited one after another (`Program`). `table` holds the loss
-        of every sample at every checkpoint, (checkpoint, sample), where L_B(w*) is to be looked up.
+        machine code; for `alone` and `own` see `Program`. `table` holds the loss of every sample at
+        every checkpoint, (checkpoint, sample), where L_B(w*) is to be looked up.
         `traces` are where observables go; `memory` bounds the bytes that evaluating them takes.
         """
         self._kernel, self._found, self._sampling = kernel, found, found.sampling
@@ -74,7 +77,7 @@ class Chains:
         ]
         self._rows = found.rows(grid)
         self._table, self._checkpoints = table, grid[:, :1].to(found.centres.device)
-        self._target, self._program = found.target(self._rows, moving, alone=alone)
+        self._target, self._program = found.target(self._rows, moving, alone=alone, own=own)
         self._noises = self._streams(seed, "noise")
         self._picks = self._streams(seed, "batch")
         self.step = 0
@@ -111,6 +114,7 @@ class Chains:
                     rows=rows,
                     memory=memory,
                     alone=alone,
+                    own=own,
                 ),
                 centre,
                 (traces or {}).get(name),
@@ -121,7 +125,7 @@ class Chains:
         self._parts = [slice(0, rows)]
         if alone:
             self._parts = [slice(row, row + 1) for row in range(rows)]
-            self._move = move(kernel, found, moving)
+            self._move = move(kernel, found, moving, own=own)
         if compile:
             if centre.device.type == "cpu":
                 self._parts = parts(rows, self.cost().written // rows)

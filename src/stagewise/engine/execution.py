@@ -13,6 +13,7 @@ from torch import Tensor
 
 from stagewise.engine.cost import Cost
 from stagewise.engine.layout import rewritten
+from stagewise.engine.own_operations import load
 from stagewise.samplers.target import Info, State
 
 log = logging.getLogger("stagewise")
@@ -21,6 +22,9 @@ OVERHEAD, TRAFFIC = 2.5e-6, 2.5e-11
 """Seconds that compiling saves of an operation, and of a byte that operations hand on."""
 COMPILING = 6.0, 0.015
 """Seconds it takes to compile a step, and for each of its operations."""
+LOADING, MULTIPLYING = 3.0, 3e-10
+"""Seconds it takes to load our own kernels, and that they save of a byte that operations hand on,
+of models too large for the cache."""
 
 Execution = Literal["auto", "eager", "compiled"]
 Rows = Mapping[str, Tensor]
@@ -58,18 +62,37 @@ def compiles(choice: Execution, *, steps: int, cost: Cost) -> bool:
     return found is not None
 
 
+def multiplies(choice: Execution, *, steps: int, cost: Cost) -> bool:
+    """Whether a run that is not compiled is to use our own kernels; logs it if so.
+
+    By default, where a compiler is present and the run is long enough to repay loading them.
+    """
+    repaid = steps * cost.written * MULTIPLYING > LOADING
+    if choice != "auto" or not repaid or compiler() is None:
+        return False
+    try:
+        load()
+    except Exception as error:
+        # whatever a compiler can fail with: torch has its own
+        _warn(error, "torch's kernels are used")
+        return False
+    log.info("products of matrices and attention by our own kernels")
+    return True
+
+
 def compiled(move: Move, example: tuple[State, Tensor, Tensor | None, Rows]) -> Move:
     """The move as machine code for arguments of the shapes of `example`; itself, if that fails."""
     try:
         return _compiled(move, *example)
     except Exception as error:
         # whatever a compiler can fail with: the run can go on without it
-        log.warning(
-            "cannot compile (%s: %s): the steps run uncompiled",
-            type(error).__name__,
-            str(error).strip().split("\n")[0][:200],
-        )
+        _warn(error, "the steps run uncompiled")
         return move
+
+
+def _warn(error: Exception, instead: str) -> None:
+    reason = str(error).strip().split("\n")[0][:200]
+    log.warning("cannot compile (%s: %s): %s", type(error).__name__, reason, instead)
 
 
 def _compiled(move: Move, state: State, noise: Tensor, picked: Tensor | None, rows: Rows) -> Move:

@@ -40,11 +40,12 @@ class Evaluation:
         memory: int,
         half: bool = False,
         alone: bool = False,
+        own: bool = False,
     ) -> None:
-        """`memory` bounds the bytes that the operations of one piece write; `alone` as of
-        `Program`."""
+        """`memory` bounds the bytes that the operations of one piece write; `alone` and `own` as
+        of `Program`."""
         self._program = Program(
-            observable.losses, shapes, constants, rows=rows, half=half, alone=alone
+            observable.losses, shapes, constants, rows=rows, half=half, alone=alone, own=own
         )
         self._data, self._memory = observable.data, memory
         self._length: int | None = None

@@ -103,6 +103,7 @@ class Posteriors:
         moving: Collection[str] | None = None,
         *,
         alone: bool = False,
+        own: bool = False,
     ) -> tuple[Target, Program]:
         """What the rows sample from, and its program: a pure function of `rows`, of which only the
         parameters `moving` are sampled."""
@@ -119,6 +120,7 @@ class Posteriors:
             rows=len(fields["centre"]),
             half=self.sampling.precision == "bfloat16",
             alone=alone,
+            own=own,
         )
         target = Target(
             loss_and_gradient=lambda w, batch: program.loss_and_gradient(

@@ -18,7 +18,10 @@ stands around them."""
 NARROWEST = 16
 """Columns below which the result leaves vector instructions idle."""
 
-SOURCE = """
+FLAGS = ("-ffp-contract=fast",)
+"""Of the compiler: a multiplication and an addition are one instruction."""
+
+PRODUCT = """
 #include <algorithm>
 #include <cstdint>
 #include <vector>
@@ -76,7 +79,7 @@ static void rest(
 }
 
 static void product(
-    Matrix a, Matrix b, float* out, int64_t high, int64_t inner, int64_t wide) {
+    Matrix a, Matrix b, float* out, int64_t down, int64_t high, int64_t inner, int64_t wide) {
   std::vector<float> turned;
   for (int64_t from = 0; from < inner; from += DEEP) {
     int64_t deep = std::min(DEEP, inner - from);
@@ -91,17 +94,20 @@ static void product(
     for (int64_t top = 0; top < high; top += HIGH) {
       int64_t rows = std::min(HIGH, high - top), j = 0;
       Matrix left = {a.at + top * a.down + from * a.along, a.down, a.along};
-      float* to = out + top * wide;
+      float* to = out + top * down;
       for (; j + 2 * LANES <= wide; j += 2 * LANES)
-        columns<2>(left, {right.at + j, right.down, 1}, to + j, rows, deep, wide, from > 0);
+        columns<2>(left, {right.at + j, right.down, 1}, to + j, rows, deep, down, from > 0);
       for (; j + LANES <= wide; j += LANES)
-        columns<1>(left, {right.at + j, right.down, 1}, to + j, rows, deep, wide, from > 0);
+        columns<1>(left, {right.at + j, right.down, 1}, to + j, rows, deep, down, from > 0);
       if (j < wide)
-        rest(left, {right.at + j, right.down, 1}, to + j, rows, deep, wide - j, wide, from > 0);
+        rest(left, {right.at + j, right.down, 1}, to + j, rows, deep, wide - j, down, from > 0);
     }
   }
 }
+"""
+"""C++ of a product of two matrices of any strides."""
 
+KERNEL = """
 extern "C" void kernel(
     const float* first, const float* second, float* out, int64_t rows, int64_t high,
     int64_t inner, int64_t wide, int64_t a_row, int64_t a_down, int64_t a_along, int64_t b_row,
@@ -112,7 +118,7 @@ extern "C" void kernel(
     for (int64_t top = 0; top < high; top += share)
       product(
           {first + row * a_row + top * a_down, a_down, a_along},
-          {second + row * b_row, b_down, b_along}, out + (row * high + top) * wide,
+          {second + row * b_row, b_down, b_along}, out + (row * high + top) * wide, wide,
           std::min(share, high - top), inner, wide);
 }
 """
@@ -131,10 +137,14 @@ def _kernel() -> Any:
     from torch._inductor.codecache import CppPythonBindingsCodeCache
 
     arguments = ["const float*"] * 2 + ["float*"] + ["int64_t"] * 11
-    return CppPythonBindingsCodeCache.load_pybinding(arguments, SOURCE)
+    return CppPythonBindingsCodeCache.load_pybinding(arguments, PRODUCT + KERNEL, extra_flags=FLAGS)
 
 
-def _multiplied(first: Tensor, second: Tensor) -> Tensor:
+def multiplied(first: Tensor, second: Tensor) -> Tensor:
+    """(row, a, k) @ (row, k, b) in single precision on a processor, of any strides.
+
+    A row's product does not depend on the rows beside it, nor on how many threads there are.
+    """
     out = _empty(first, second)
     sizes = (*first.shape, second.shape[2])
     threads = torch.get_num_threads()
@@ -148,15 +158,11 @@ def _empty(first: Tensor, second: Tensor) -> Tensor:
 
 LIBRARY = torch.library.Library("stagewise", "DEF")
 LIBRARY.define("products(Tensor first, Tensor second) -> Tensor")
-LIBRARY.impl("products", _multiplied, "CPU")
+LIBRARY.impl("products", multiplied, "CPU")
 LIBRARY.impl("products", _empty, "Meta")
 
 
 def products(first: Tensor, second: Tensor) -> Tensor:
-    """(row, a, k) @ (row, k, b) as one operation of a trace, in single precision on a processor.
-
-    Any strides. A row's product does not depend on the rows beside it, nor on how many threads
-    there are.
-    """
+    """`multiplied` as one operation of a trace."""
     found: Tensor = torch.ops.stagewise.products(first, second)
     return found

@@ -8,6 +8,8 @@ from torch import Tensor
 from torch.func import vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from stagewise.engine.own_operations import own_operations
+
 Shapes = Mapping[str, tuple[int, ...]]
 PLAIN = SDPBackend.MATH
 """Attention in plain tensor operations: fused attention can be neither mapped nor differentiated
@@ -63,13 +65,15 @@ class Program:
         rows: int,
         half: bool = False,
         alone: bool = False,
+        own: bool = False,
     ) -> None:
         """With `half`, products of single-precision matrices are made in bfloat16. `alone` rows are
-        visited one after another instead of together, as large models are soonest done."""
+        visited one after another instead of together, as large models are soonest done; with `own`
+        by our own kernels, which leave no `hessian_vector`."""
         self._losses = _in_half(losses) if half else losses
         self._shapes = shapes
         self._constants = {1: dict(constants)}
-        self._rows, self._alone = rows, alone
+        self._rows, self._alone, self._own = rows, alone, own
         self._mapped = {
             shared: vmap(self._loss, in_dims=(0, 0, None if shared else 0))
             for shared in (True, False)
@@ -94,16 +98,17 @@ class Program:
     ) -> Tensor:
         constants = self._constants_for(rows)
         if rows == 1 or self._alone:  # mapping one model costs more than a small model
-            return torch.stack(
-                [
-                    self._loss(
-                        _row(parameters, row),
-                        _row(constants, row),
-                        dict(batch) if shared else _row(batch, row),
-                    )
-                    for row in range(rows)
-                ]
-            )
+            with own_operations(self._own):
+                return torch.stack(
+                    [
+                        self._loss(
+                            _row(parameters, row),
+                            _row(constants, row),
+                            dict(batch) if shared else _row(batch, row),
+                        )
+                        for row in range(rows)
+                    ]
+                )
         with sdpa_kernel(PLAIN):
             return self._mapped[shared](parameters, constants, dict(batch))
 
@@ -154,12 +159,13 @@ class Program:
         constants = self._constants_for(len(position))
         with torch.no_grad():
             if len(position) == 1 or self._alone:
-                return torch.stack(
-                    [
-                        self._losses(unflatten(one, self._shapes), _row(constants, row), batch)
-                        for row, one in enumerate(position)
-                    ]
-                )
+                with own_operations(self._own):
+                    return torch.stack(
+                        [
+                            self._losses(unflatten(one, self._shapes), _row(constants, row), batch)
+                            for row, one in enumerate(position)
+                        ]
+                    )
             mapped = vmap(self._losses, in_dims=(0, 0, None))
             with sdpa_kernel(PLAIN):
                 return mapped(unflatten(position, self._shapes), constants, dict(batch))

@@ -12,7 +12,7 @@ from stagewise.engine.chains import MEMORY, Chains, TooLittleMemoryError
 from stagewise.engine.cost import Cost
 from stagewise.engine.dataset import dataset, observables
 from stagewise.engine.diagnostics import diagnose
-from stagewise.engine.execution import compiles
+from stagewise.engine.execution import compiles, multiplies
 from stagewise.engine.gradients import gradient_norms
 from stagewise.engine.locality import locality, tether_rise
 from stagewise.engine.observables import Evaluation, Trace, TraceRows, evaluations
@@ -108,6 +108,8 @@ def sample(
     chunk, step = counters.get("chunk", 0), counters.get("step", 0)
     every = Cost(one.operations, one.written * min(size, len(grid)))
     compile = compiles(sampling.execution, steps=sampling.steps, cost=every)
+    alone = not compile and one.written > CACHE
+    own = alone and multiplies(sampling.execution, steps=sampling.steps, cost=every)
     for number, (rows, moving) in enumerate(chunks):
         if number < chunk:
             continue
@@ -119,7 +121,8 @@ def sample(
             places=places,
             moving=moving,
             compile=compile,
-            alone=not compile and one.written > CACHE,
+            alone=alone,
+            own=own,
             table=table,
             traces={name: TraceRows(trace, rows.numpy()) for name, trace in traces.items()},
             memory=memory,

@@ -74,6 +74,27 @@ def test_a_compiler_that_fails_is_gone_without(
     )
 
 
+def test_own_kernels_must_be_repaid_and_can_be_gone_without(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(execution, "compiler", lambda: "g++")
+    monkeypatch.setattr(execution, "load", lambda: None)
+    assert execution.multiplies("auto", steps=10**5, cost=LARGE)
+    assert not execution.multiplies("auto", steps=10, cost=LARGE)
+    assert not execution.multiplies("eager", steps=10**5, cost=LARGE)
+
+    def fails() -> None:
+        raise RuntimeError("internal compiler error\nmany more lines")
+
+    monkeypatch.setattr(execution, "load", fails)
+    assert not execution.multiplies("auto", steps=10**5, cost=LARGE)
+    assert caplog.records[-1].getMessage() == (
+        "cannot compile (RuntimeError: internal compiler error): torch's kernels are used"
+    )
+    monkeypatch.setattr(execution, "compiler", lambda: None)
+    assert not execution.multiplies("auto", steps=10**5, cost=LARGE)
+
+
 EAGER = """
 import sys
 from stagewise.engine.sample import sample
