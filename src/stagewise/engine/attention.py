@@ -4,14 +4,15 @@ A library's fused attention is made for long texts: of 64 places it spends most 
 getting ready. Here the scores of one head and one sample stay in the processor's first cache.
 """
 
-from functools import cache
+from ctypes import c_float, c_int64, c_void_p
 from math import sqrt
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from stagewise.engine.products import FLAGS, PRODUCT
+from stagewise.engine.machine_code import function
+from stagewise.engine.products import PRODUCT
 
 MOST = 512
 """Places up to which the scores of a head fit the processor's caches."""
@@ -201,17 +202,27 @@ def suits(query: Tensor, key: Tensor, value: Tensor) -> bool:
     return alike and single and query.device.type == "cpu" and 1 < query.shape[2] <= MOST
 
 
-@cache
-def _kernels() -> tuple[Any, Any]:
-    from torch._inductor.codecache import CppPythonBindingsCodeCache
+SIZES = (c_int64, c_int64, c_int64, c_int64, c_float, c_int64, c_int64)
 
-    def loaded(name: str, tensors: int, results: int) -> Any:
-        kinds = ["const float*"] * tensors + ["float*"] * results + ["const int64_t*"]
-        kinds += ["int64_t"] * 4 + ["float", "int64_t", "int64_t"]
-        source = (PRODUCT + ATTENTION).replace(f"void {name}(", "void kernel(")
-        return CppPythonBindingsCodeCache.load_pybinding(kinds, source, extra_flags=FLAGS)
 
-    return loaded("forward", 3, 1), loaded("backward", 4, 3)
+def _run(name: str, read: list[Tensor], written: list[Tensor], causal: bool, scale: float) -> None:
+    """The kernel of that name on tensors (sample, head, place, size) that are read, and (sample,
+    place, head, size) that are written."""
+    kernel = function(PRODUCT + ATTENTION, name, (c_void_p,) * (len(read + written) + 1) + SIZES)
+    strides = [stride for tensor in read for stride in tensor.stride()[:3]]
+    kernel(
+        *(tensor.data_ptr() for tensor in read + written),
+        (c_int64 * len(strides))(*strides),
+        *read[0].shape,
+        scale,
+        int(causal),
+        torch.get_num_threads(),
+    )
+
+
+def _results(like: Tensor, count: int) -> list[Tensor]:
+    samples, heads, places, size = like.shape
+    return [like.new_empty(samples, places, heads, size) for _ in range(count)]
 
 
 class _Attention(torch.autograd.Function):
@@ -219,33 +230,25 @@ class _Attention(torch.autograd.Function):
     def forward(
         context: Any, query: Tensor, key: Tensor, value: Tensor, causal: bool, scale: float
     ) -> Tensor:
-        given = [_by_number(t) for t in (query, key, value)]
+        given = [_by_number(tensor) for tensor in (query, key, value)]
         context.save_for_backward(*given)
-        context.causal, context.scale = causal, scale
-        samples, heads, places, size = query.shape
-        out = query.new_empty(samples, places, heads, size)
-        sizes = (samples, heads, places, size, scale, int(causal), torch.get_num_threads())
-        _kernels()[0](*given, out, _strides(given), *sizes)
-        return out.transpose(1, 2)
+        context.settings = causal, scale
+        found = _results(query, 1)
+        _run("forward", given, found, causal, scale)
+        return found[0].transpose(1, 2)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(context: Any, *slopes: Tensor) -> tuple[Tensor | None, ...]:
         given = [*context.saved_tensors, _by_number(slopes[0])]
-        samples, heads, places, size = given[0].shape
-        found = [given[0].new_empty(samples, places, heads, size) for _ in range(3)]
-        sizes = (samples, heads, places, size, context.scale, int(context.causal))
-        _kernels()[1](*given, *found, _strides(given), *sizes, torch.get_num_threads())
-        return *(t.transpose(1, 2) for t in found), None, None
+        found = _results(given[0], 3)
+        _run("backward", given, found, *context.settings)
+        return *(tensor.transpose(1, 2) for tensor in found), None, None
 
 
 def _by_number(tensor: Tensor) -> Tensor:
     """With the numbers of one head and place side by side."""
     return tensor if tensor.stride(3) == 1 else tensor.contiguous()
-
-
-def _strides(tensors: list[Tensor]) -> Tensor:
-    return torch.tensor([stride for t in tensors for stride in t.stride()[:3]])
 
 
 def attention(

@@ -18,6 +18,7 @@ from stagewise.compression.tables import critical_table, rise_table
 from stagewise.engine.coded import COLUMNS, coded_rows
 from stagewise.engine.compressions import DETERMINISTIC, Compressions, Way
 from stagewise.engine.cost import cost
+from stagewise.engine.execution import multiplies
 from stagewise.engine.parts import CACHE
 from stagewise.engine.pieces import piece_length, pieces
 from stagewise.engine.program import Program, flatten
@@ -84,17 +85,19 @@ def compress(
     places = points.places(settings.checkpoints)
     points = scrambled(points, settings.weights, seed=seed)
     testbed = testbed.on(settings.device)
+    models = len(places) * sum(way.count * way.draws for way in settings.schemes.values())
     unit = 1.0
     if settings.tolerance_unit == "first":
         first = points.at(torch.tensor([0])).on(settings.device)
-        unit = float(_losses(testbed, first, settings.samples, memory)[0](first.parameters)[0])
+        losses, _ = _losses(testbed, first, settings.samples, memory, models)
+        unit = float(losses(first.parameters)[0])
     tolerances = [unit * tolerance for tolerance in settings.tolerances]
     found: dict[tuple[int, str], Sweep] = {}
     norms: dict[int, float] = {}
     coded = [pd.DataFrame(columns=list(COLUMNS))]
     for count, place in enumerate(places.tolist()):
         point = points.at(torch.tensor([place])).on(settings.device)
-        losses, at_once = _losses(testbed, point, settings.samples, memory)
+        losses, at_once = _losses(testbed, point, settings.samples, memory, models)
         weights = {name: tensor[0] for name, tensor in point.parameters.items()}
         norms[place] = float(sum(t.square().sum() for t in matrices(weights).values())) ** 0.5
         for name, way in settings.schemes.items():
@@ -127,10 +130,10 @@ def compress(
 
 
 def _losses(
-    testbed: Testbed, point: Points, samples: int | None, memory: int
+    testbed: Testbed, point: Points, samples: int | None, memory: int, models: int
 ) -> tuple[Losses, int]:
     """The loss of models with the constants and masks of one checkpoint, and how many it should
-    be given at once."""
+    be given at once. Of so many `models` in all, it tells whether our own kernels repay."""
     data = {name: tensor[:samples] for name, tensor in testbed.reported.items()}
     shapes = {name: tuple(tensor.shape[1:]) for name, tensor in point.parameters.items()}
     losses = testbed.losses if testbed.divisible else testbed.whole_losses
@@ -140,13 +143,15 @@ def _losses(
     def written(batch: Mapping[str, Tensor]) -> Tensor:
         return program.loss(one, batch)
 
-    whole = cost(lambda: written(data)).written
-    at_once = max(1, memory // max(1, whole))
+    whole = cost(lambda: written(data))
+    at_once = max(1, memory // max(1, whole.written))
     parts = (
         pieces(data, piece_length(written, data, memory)) if testbed.divisible else [(1.0, data)]
     )
-    if whole > CACHE:  # models by turns: side by side they would only fetch each other from memory
-        program = Program(losses, shapes, point.constants, rows=1, alone=True)
+    if whole.written > CACHE:
+        # models by turns: side by side they would only fetch each other from memory
+        own = multiplies("auto", steps=models, cost=whole)
+        program = Program(losses, shapes, point.constants, rows=1, alone=True, own=own)
         at_once = min(at_once, AT_ONCE)
 
     def mean(models: Mapping[str, Tensor]) -> Tensor:

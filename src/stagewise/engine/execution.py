@@ -1,9 +1,6 @@
 """How the steps of chains are executed: one operation after another, or compiled."""
 
 import logging
-import os
-import shutil
-import sys
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
@@ -13,6 +10,7 @@ from torch import Tensor
 
 from stagewise.engine.cost import Cost
 from stagewise.engine.layout import rewritten
+from stagewise.engine.machine_code import compiler
 from stagewise.engine.own_operations import load
 from stagewise.samplers.target import Info, State
 
@@ -22,7 +20,7 @@ OVERHEAD, TRAFFIC = 2.5e-6, 2.5e-11
 """Seconds that compiling saves of an operation, and of a byte that operations hand on."""
 COMPILING = 6.0, 0.015
 """Seconds it takes to compile a step, and for each of its operations."""
-LOADING, MULTIPLYING = 3.0, 3e-10
+LOADING, MULTIPLYING = 1.0, 3e-10
 """Seconds it takes to load our own kernels, and that they save of a byte that operations hand on,
 of models too large for the cache."""
 
@@ -32,11 +30,6 @@ Rows = Mapping[str, Tensor]
 Move = Callable[[State, Tensor, Tensor | None, Rows], tuple[State, Info]]
 """(state, noise (row, size), picked data (row, batch) or None for all, rows) -> (state, info): one
 step of a sampler, a pure function of tensors."""
-
-
-def compiler() -> str | None:
-    """The C++ compiler that would be used, or None if there is none."""
-    return shutil.which(os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++"))
 
 
 def compiles(choice: Execution, *, steps: int, cost: Cost) -> bool:
@@ -63,7 +56,7 @@ def compiles(choice: Execution, *, steps: int, cost: Cost) -> bool:
 
 
 def multiplies(choice: Execution, *, steps: int, cost: Cost) -> bool:
-    """Whether a run that is not compiled is to use our own kernels; logs it if so.
+    """Whether a run that is not compiled is to use our own kernels.
 
     By default, where a compiler is present and the run is long enough to repay loading them.
     """
@@ -76,7 +69,6 @@ def multiplies(choice: Execution, *, steps: int, cost: Cost) -> bool:
         # whatever a compiler can fail with: torch has its own
         _warn(error, "torch's kernels are used")
         return False
-    log.info("products of matrices and attention by our own kernels")
     return True
 
 

@@ -6,20 +6,18 @@ processor. The kernel keeps 8 rows of 32 columns of the result in registers, wit
 the second matrix lies row by row. Measured beside MKL: a third to a half of its time.
 """
 
-from functools import cache
-from typing import Any
+from ctypes import c_int64, c_void_p
 
 import torch
 from torch import Tensor
+
+from stagewise.engine.machine_code import function
 
 LEAST = 256
 """Entries of the second matrix, and of the result, below which products merge better with what
 stands around them."""
 NARROWEST = 16
 """Columns below which the result leaves vector instructions idle."""
-
-FLAGS = ("-ffp-contract=fast",)
-"""Of the compiler: a multiplication and an addition are one instruction."""
 
 PRODUCT = """
 #include <algorithm>
@@ -108,7 +106,7 @@ static void product(
 """C++ of a product of two matrices of any strides."""
 
 KERNEL = """
-extern "C" void kernel(
+extern "C" void products(
     const float* first, const float* second, float* out, int64_t rows, int64_t high,
     int64_t inner, int64_t wide, int64_t a_row, int64_t a_down, int64_t a_along, int64_t b_row,
     int64_t b_down, int64_t b_along, int64_t threads) {
@@ -132,12 +130,7 @@ def suits(first: Tensor, second: Tensor) -> bool:
     return single and enough and wide >= NARROWEST
 
 
-@cache
-def _kernel() -> Any:
-    from torch._inductor.codecache import CppPythonBindingsCodeCache
-
-    arguments = ["const float*"] * 2 + ["float*"] + ["int64_t"] * 11
-    return CppPythonBindingsCodeCache.load_pybinding(arguments, PRODUCT + KERNEL, extra_flags=FLAGS)
+ARGUMENTS = (c_void_p,) * 3 + (c_int64,) * 11
 
 
 def multiplied(first: Tensor, second: Tensor) -> Tensor:
@@ -146,9 +139,15 @@ def multiplied(first: Tensor, second: Tensor) -> Tensor:
     A row's product does not depend on the rows beside it, nor on how many threads there are.
     """
     out = _empty(first, second)
-    sizes = (*first.shape, second.shape[2])
-    threads = torch.get_num_threads()
-    _kernel()(first, second, out, *sizes, *first.stride(), *second.stride(), threads)
+    kernel = function(PRODUCT + KERNEL, "products", ARGUMENTS)
+    kernel(
+        *(tensor.data_ptr() for tensor in (first, second, out)),
+        *first.shape,
+        second.shape[2],
+        *first.stride(),
+        *second.stride(),
+        torch.get_num_threads(),
+    )
     return out
 
 

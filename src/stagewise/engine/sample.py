@@ -110,6 +110,8 @@ def sample(
     compile = compiles(sampling.execution, steps=sampling.steps, cost=every)
     alone = not compile and one.written > CACHE
     own = alone and multiplies(sampling.execution, steps=sampling.steps, cost=every)
+    if own:
+        log.info("products of matrices and attention by our own kernels")
     for number, (rows, moving) in enumerate(chunks):
         if number < chunk:
             continue

@@ -99,7 +99,8 @@ class Sampling:
     """Column -> value (or list of values): only checkpoints whose index row matches."""
     execution: Literal["auto", "eager", "compiled"] = "auto"
     """compiled: the steps run as machine code, which takes 10 to 15 seconds to make. auto: where
-    that is repaid and there is a C++ compiler. Draws agree to rounding."""
+    that is repaid and there is a C++ compiler; long runs of models too large for it multiply
+    matrices by kernels of our own. eager: torch alone. Draws agree to rounding."""
     precision: Literal["full", "bfloat16"] = "full"
     """bfloat16: matrix products of single-precision models lose all but three digits and take half
     the time where the processor has units for them. Worth it from some 100,000 parameters, and

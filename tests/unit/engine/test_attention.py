@@ -5,7 +5,7 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention
 
 from stagewise.engine.attention import attention, suits
-from stagewise.engine.execution import compiler
+from stagewise.engine.machine_code import compiler
 
 pytestmark = pytest.mark.skipif(compiler() is None, reason="needs a C++ compiler")
 

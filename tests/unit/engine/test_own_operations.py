@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn.functional import linear
 
 from stagewise.engine import own_operations
-from stagewise.engine.execution import compiler
+from stagewise.engine.machine_code import compiler
 from stagewise.engine.own_operations import own_operations as ours
 from stagewise.engine.program import Program
 from stagewise.models import attention_only

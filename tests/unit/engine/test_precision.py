@@ -7,7 +7,7 @@ import pytest
 import torch
 import xarray as xr
 
-from stagewise.engine.execution import compiler
+from stagewise.engine.machine_code import compiler
 from stagewise.engine.sample import sample
 from stagewise.engine.sampling import Sampling
 from stagewise.estimators.llc import local_learning_coefficient

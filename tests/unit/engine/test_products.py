@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from stagewise.engine.execution import compiler
+from stagewise.engine.machine_code import compiler
 from stagewise.engine.products import products, suits
 
 pytestmark = pytest.mark.skipif(compiler() is None, reason="needs a C++ compiler")

@@ -12,7 +12,8 @@ import xarray as xr
 from torch import Tensor
 
 from stagewise.engine.chains import Chains
-from stagewise.engine.execution import Move, Rows, compiled, compiler
+from stagewise.engine.execution import Move, Rows, compiled
+from stagewise.engine.machine_code import compiler
 from stagewise.engine.noise import block_length
 from stagewise.engine.parts import CACHE, parts
 from stagewise.engine.posteriors import posteriors

@@ -1,0 +1,75 @@
+"""C++ of our own as machine code: compiled once for a processor, kept in the user's cache."""
+
+import ctypes
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+FLAGS = ("-O3", "-march=native", "-std=c++17", "-shared", "-fPIC", "-ffp-contract=fast")
+"""A multiplication and an addition may become one instruction; nothing else is reordered."""
+PARALLEL = () if sys.platform == "darwin" else ("-fopenmp",)
+"""Several threads, where compilers come with them."""
+
+
+class CompileError(RuntimeError):
+    """There is no C++ compiler, or it fails."""
+
+
+def compiler() -> str | None:
+    """The C++ compiler that would be used, or None if there is none."""
+    return shutil.which(os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++"))
+
+
+@cache
+def function(source: str, name: str, arguments: tuple[type[Any], ...]) -> Any:
+    """The C function of that name in the C++ source, to be called with such arguments.
+
+    Kept under $XDG_CACHE_HOME/stagewise (~/.cache/stagewise), by source, compiler and processor;
+    in a temporary folder where that cannot be written to. CompileError where it cannot be made.
+    """
+    found = getattr(_library(source), name)
+    found.argtypes, found.restype = list(arguments), None
+    return found
+
+
+@cache
+def _library(source: str) -> ctypes.CDLL:
+    program = compiler()
+    if program is None:
+        raise CompileError("no C++ compiler (CXX, or g++ on the path)")
+    # what "native" stands for is part of what the compiler says when asked to explain itself
+    told = _output([program, "-march=native", "-E", "-v", "-x", "c++", os.devnull])
+    named = "\0".join([source, *FLAGS, *PARALLEL, program, told])
+    name = f"{hashlib.sha256(named.encode()).hexdigest()[:32]}.so"
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    kept = Path(base) / "stagewise" / name
+    try:
+        if not kept.is_file():
+            kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with TemporaryDirectory(dir=kept.parent) as folder:
+                _compile(program, source, Path(folder) / name).replace(kept)
+        return ctypes.CDLL(str(kept))
+    except OSError:
+        with TemporaryDirectory() as folder:  # once loaded, the file can go
+            return ctypes.CDLL(str(_compile(program, source, Path(folder) / name)))
+
+
+def _compile(program: str, source: str, to: Path) -> Path:
+    written = to.with_suffix(".cpp")
+    written.write_text(source)
+    _output([program, *FLAGS, *PARALLEL, "-o", str(to), str(written)])
+    return to
+
+
+def _output(command: Sequence[str]) -> str:
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise CompileError(f"{command[0]}: {(done.stderr or done.stdout).strip()[:500]}")
+    return done.stdout + done.stderr
