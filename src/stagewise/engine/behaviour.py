@@ -7,6 +7,9 @@ import torch
 import xarray as xr
 from torch import Tensor
 
+from stagewise.engine.cost import cost
+from stagewise.engine.execution import multiplies
+from stagewise.engine.own_operations import own_operations
 from stagewise.settings import SettingsError
 from stagewise.testbeds.testbed import Points, Testbed
 
@@ -21,8 +24,11 @@ def behaviour_table(testbed: Testbed, points: Points) -> pd.DataFrame:
     takes the place of an index column of its name."""
     if testbed.behaviour is None:
         raise SettingsError(f"behaviour: {testbed.name} has no scores of what a model can do")
+    score = testbed.behaviour
     with torch.no_grad():
-        scores = pd.DataFrame([testbed.behaviour(model) for model in _models(points)])
+        one = cost(lambda: score(next(_models(points))))
+        with own_operations(multiplies("auto", steps=len(points), cost=one)):
+            scores = pd.DataFrame([score(model) for model in _models(points)])
     return points.index.drop(columns=scores.columns, errors="ignore").join(scores)
 
 
