@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from stagewise.engine.products import products, suits
+from stagewise.engine.products import products, suits, usable
 
 NARROW = 16
 """Features up to which samples are laid innermost."""
@@ -22,17 +22,19 @@ which merge with what stands around them; beyond, a library is as fast."""
 
 def rewritten() -> dict[Any, Any]:
     """Operation -> what a trace puts in its place; NotImplemented leaves it as it is."""
-    return {
+    replaced: dict[Any, Any] = {
         torch.ops.aten.bmm.default: _products,
-        torch.ops.aten.mm.default: _product,
-        torch.ops.aten.addmm.default: _sum_and_product,
         torch.ops.aten.index.Tensor: _picked,
     }
+    if usable():
+        replaced[torch.ops.aten.mm.default] = _product
+        replaced[torch.ops.aten.addmm.default] = _sum_and_product
+    return replaced
 
 
 def _products(first: Tensor, second: Tensor) -> Tensor:
     """Products of matrices, (row, a, k) @ (row, k, b)."""
-    if suits(first, second):
+    if usable() and suits(first, second):
         return products(first, second)
     high, inner, wide = first.shape[1], first.shape[2], second.shape[2]
     if wide < high and wide <= NARROW:

@@ -3,6 +3,7 @@
 import ctypes
 import hashlib
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-FLAGS = ("-O3", "-march=native", "-std=c++17", "-shared", "-fPIC", "-ffp-contract=fast")
+NATIVE = "-mcpu=native" if platform.machine() in ("arm64", "aarch64") else "-march=native"
+FLAGS = ("-O3", NATIVE, "-std=c++17", "-shared", "-fPIC", "-ffp-contract=fast")
 """A multiplication and an addition may become one instruction; nothing else is reordered."""
 PARALLEL = () if sys.platform == "darwin" else ("-fopenmp",)
 """Several threads, where compilers come with them."""
@@ -45,7 +47,7 @@ def _library(source: str) -> ctypes.CDLL:
     if program is None:
         raise CompileError("no C++ compiler (CXX, or g++ on the path)")
     # what "native" stands for is part of what the compiler says when asked to explain itself
-    told = _output([program, "-march=native", "-E", "-v", "-x", "c++", os.devnull])
+    told = _output([program, NATIVE, "-E", "-v", "-x", "c++", os.devnull])
     named = "\0".join([source, *FLAGS, *PARALLEL, program, told])
     name = f"{hashlib.sha256(named.encode()).hexdigest()[:32]}.so"
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from stagewise.engine.machine_code import compiler
-from stagewise.engine.products import products, suits
+from stagewise.engine.layout import rewritten
+from stagewise.engine.machine_code import CompileError, compiler
+from stagewise.engine.products import products, suits, usable
 
 pytestmark = pytest.mark.skipif(compiler() is None, reason="needs a C++ compiler")
 
@@ -46,6 +47,19 @@ def test_rows_and_threads_do_not_matter():
             assert torch.equal(products(a[row : row + 1], b[row : row + 1])[0], together[row])
     finally:
         torch.set_num_threads(before)
+
+
+def test_where_nothing_compiles_steps_keep_the_library(monkeypatch):
+    def fails(*given):
+        raise CompileError("no compiler")
+
+    assert torch.ops.aten.mm.default in rewritten()
+    usable.cache_clear()
+    monkeypatch.setattr("stagewise.engine.products.function", fails)
+    assert not usable()
+    assert torch.ops.aten.mm.default not in rewritten()
+    monkeypatch.undo()
+    usable.cache_clear()
 
 
 def test_only_what_the_kernel_is_made_for():

@@ -11,6 +11,8 @@ import transformers
 from torch import Tensor
 from torch.func import vmap
 
+from stagewise.engine.machine_code import compiler
+from stagewise.engine.own_operations import own_operations
 from stagewise.models import causal_lm
 from stagewise.models.causal_lm_parts import components
 
@@ -80,6 +82,25 @@ def test_loss_is_that_of_transformers(family: str) -> None:
     assert found.shape == (3, 8)
     expected = own(tokens(), labels=tokens(), use_cache=False).loss
     torch.testing.assert_close(found.mean(), expected)
+
+
+@pytest.mark.skipif(compiler() is None, reason="needs a C++ compiler")
+@pytest.mark.parametrize("attention", ["eager", "sdpa"])
+@pytest.mark.parametrize("family", MODELS)
+def test_losses_and_gradients_by_our_own_kernels(family: str, attention: str) -> None:
+    module = model(family)
+    module.set_attn_implementation(attention)
+    losses = causal_lm.next_token_losses(module)
+    given = {name: w.clone().requires_grad_() for name, w in causal_lm.weights(module).items()}
+    expected = losses(given, tokens())
+    with own_operations():
+        found = losses(given, tokens())
+    module.set_attn_implementation("eager")
+    torch.testing.assert_close(found, expected)
+    names = list(given.values())
+    wanted = torch.autograd.grad(expected.sum(), names)
+    for own, theirs in zip(torch.autograd.grad(found.sum(), names), wanted, strict=True):
+        torch.testing.assert_close(own, theirs, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("family", MODELS)
