@@ -14,8 +14,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 NATIVE = "-mcpu=native" if platform.machine() in ("arm64", "aarch64") else "-march=native"
-FLAGS = ("-O3", NATIVE, "-std=c++17", "-shared", "-fPIC", "-ffp-contract=fast")
-"""A multiplication and an addition may become one instruction; nothing else is reordered."""
+FUSED = ("-ffp-contract=fast", "--param=avoid-fma-max-bits=0")
+"""A multiplication and an addition are one instruction: always, so that a number does not depend on
+which loop it is made in (GCC by default leaves them apart where it expects to wait for them)."""
+FLAGS = ("-O3", NATIVE, "-std=c++17", "-shared", "-fPIC", *FUSED)
 PARALLEL = () if sys.platform == "darwin" else ("-fopenmp",)
 """Several threads, where compilers come with them."""
 
