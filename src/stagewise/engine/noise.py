@@ -52,12 +52,16 @@ class Streams:
 
     def normals(self, steps: int, size: int) -> Tensor:
         """Standard normals (chain, step, size)."""
-        block = normal_block(self.generators, steps, size)[self._of]
+        block = self._given(normal_block(self.generators, steps, size))
         return block * self._sign[:, None, None] if self._coupled else block
 
     def indices(self, steps: int, samples: int, batch: int) -> Tensor:
         """Batches drawn with replacement (chain, step, batch): indices below `samples`."""
-        return index_block(self.generators, steps, samples, batch)[self._of]
+        return self._given(index_block(self.generators, steps, samples, batch))
+
+    def _given(self, block: Tensor) -> Tensor:
+        """The streams' numbers (stream, ...) to their chains (chain, ...)."""
+        return block if len(block) == len(self._of) else block[self._of]
 
 
 def block_length(numbers: int) -> int:
