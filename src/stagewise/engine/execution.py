@@ -10,8 +10,8 @@ from torch import Tensor
 
 from stagewise.engine.cost import Cost
 from stagewise.engine.layout import rewritten
-from stagewise.engine.machine_code import compiler
-from stagewise.engine.own_operations import load
+from stagewise.engine.machine_code import compiler, uncompiled
+from stagewise.engine.own_operations import usable
 from stagewise.samplers.target import Info, State
 
 log = logging.getLogger("stagewise")
@@ -61,15 +61,7 @@ def multiplies(choice: Execution, *, steps: int, cost: Cost) -> bool:
     By default, where a compiler is present and the run is long enough to repay loading them.
     """
     repaid = steps * cost.written * MULTIPLYING > LOADING
-    if choice != "auto" or not repaid or compiler() is None:
-        return False
-    try:
-        load()
-    except Exception as error:
-        # whatever a compiler can fail with: torch has its own
-        _warn(error, "torch's kernels are used")
-        return False
-    return True
+    return choice == "auto" and repaid and compiler() is not None and usable()
 
 
 def compiled(move: Move, example: tuple[State, Tensor, Tensor | None, Rows]) -> Move:
@@ -78,13 +70,8 @@ def compiled(move: Move, example: tuple[State, Tensor, Tensor | None, Rows]) -> 
         return _compiled(move, *example)
     except Exception as error:
         # whatever a compiler can fail with: the run can go on without it
-        _warn(error, "the steps run uncompiled")
+        log.warning("%s: the steps run uncompiled", uncompiled(error))
         return move
-
-
-def _warn(error: Exception, instead: str) -> None:
-    reason = str(error).strip().split("\n")[0][:200]
-    log.warning("cannot compile (%s: %s): %s", type(error).__name__, reason, instead)
 
 
 def _compiled(move: Move, state: State, noise: Tensor, picked: Tensor | None, rows: Rows) -> Move:

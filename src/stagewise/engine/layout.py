@@ -11,13 +11,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from stagewise.engine.products import products, suits, usable
+from stagewise.engine.own_operations import usable
+from stagewise.engine.products import products, suits
 
 NARROW = 16
 """Features up to which samples are laid innermost."""
 FEW = 256
 """Entries of a matrix up to which products that it enters or leaves are written out as loops,
-which merge with what stands around them; beyond, a library is as fast."""
+which merge with what stands around them; larger ones are made by a kernel, ours or a library's."""
 
 
 def rewritten() -> dict[Any, Any]:

@@ -31,6 +31,11 @@ def compiler() -> str | None:
     return shutil.which(os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++"))
 
 
+def uncompiled(error: Exception) -> str:
+    """That something cannot be compiled, and why, in a line."""
+    return f"cannot compile ({type(error).__name__}: {str(error).strip().split(chr(10))[0][:200]})"
+
+
 @cache
 def function(source: str, name: str, arguments: tuple[type[Any], ...]) -> Any:
     """The C function of that name in the C++ source, to be called with such arguments.

@@ -1,7 +1,9 @@
 """Our kernels in place of torch's operations, where operations run one at a time."""
 
+import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 from typing import Any, cast
 
 import torch
@@ -10,18 +12,28 @@ from torch.nn.functional import scaled_dot_product_attention
 from torch.overrides import TorchFunctionMode
 
 from stagewise.engine import attention, products
+from stagewise.engine.machine_code import uncompiled
+
+log = logging.getLogger("stagewise")
 
 MULTIPLIED = (torch.matmul, torch.Tensor.matmul, torch.Tensor.__matmul__)
 LINEAR = torch.nn.functional.linear
 
 
-def load() -> None:
-    """Compiles the kernels, or finds what an earlier run has compiled, and tries them."""
-    one = torch.ones(1, 1, 2, 16)
-    products.multiplied(one[0], one[0].mT)
-    with torch.enable_grad():
-        query = one.clone().requires_grad_()
-        attention.attention(query, one, one, causal=True).sum().backward()
+@cache
+def usable() -> bool:
+    """Whether our kernels can be compiled here, or have been by an earlier run; says so if not."""
+    try:
+        one = torch.ones(1, 1, 2, 16)
+        products.multiplied(one[0], one[0].mT)
+        with torch.enable_grad():
+            query = one.clone().requires_grad_()
+            attention.attention(query, one, one, causal=True).sum().backward()
+    except Exception as error:
+        # whatever a compiler can fail with: torch has its own
+        log.warning("%s: torch's kernels are used", uncompiled(error))
+        return False
+    return True
 
 
 class _OwnOperations(TorchFunctionMode):

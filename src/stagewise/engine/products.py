@@ -7,12 +7,11 @@ the second matrix lies row by row. Measured beside MKL: a third to a half of its
 """
 
 from ctypes import c_int64, c_void_p
-from functools import cache
 
 import torch
 from torch import Tensor
 
-from stagewise.engine.machine_code import CompileError, function
+from stagewise.engine.machine_code import function
 
 LEAST = 256
 """Entries of the second matrix, and of the result, below which products merge better with what
@@ -132,16 +131,6 @@ def suits(first: Tensor, second: Tensor) -> bool:
 
 
 ARGUMENTS = (c_void_p,) * 3 + (c_int64,) * 11
-
-
-@cache
-def usable() -> bool:
-    """Whether the kernel can be compiled here."""
-    try:
-        multiplied(torch.ones(1, 2, 2), torch.ones(1, 2, 2))
-    except (CompileError, OSError):
-        return False
-    return True
 
 
 def multiplied(first: Tensor, second: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from stagewise.engine import execution
+from stagewise.engine import execution, own_operations
 from stagewise.engine.cost import Cost, cost
 from stagewise.samplers.target import Info, State
 
@@ -78,19 +78,23 @@ def test_own_kernels_must_be_repaid_and_can_be_gone_without(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(execution, "compiler", lambda: "g++")
-    monkeypatch.setattr(execution, "load", lambda: None)
+    monkeypatch.setattr(execution, "usable", lambda: True)
     assert execution.multiplies("auto", steps=10**5, cost=LARGE)
     assert not execution.multiplies("auto", steps=10, cost=LARGE)
     assert not execution.multiplies("eager", steps=10**5, cost=LARGE)
 
-    def fails() -> None:
+    def fails(*given: object) -> None:
         raise RuntimeError("internal compiler error\nmany more lines")
 
-    monkeypatch.setattr(execution, "load", fails)
+    monkeypatch.undo()
+    monkeypatch.setattr(execution, "compiler", lambda: "g++")
+    monkeypatch.setattr(own_operations.products, "multiplied", fails)
+    own_operations.usable.cache_clear()
     assert not execution.multiplies("auto", steps=10**5, cost=LARGE)
     assert caplog.records[-1].getMessage() == (
         "cannot compile (RuntimeError: internal compiler error): torch's kernels are used"
     )
+    own_operations.usable.cache_clear()
     monkeypatch.setattr(execution, "compiler", lambda: None)
     assert not execution.multiplies("auto", steps=10**5, cost=LARGE)
 

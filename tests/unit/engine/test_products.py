@@ -5,7 +5,8 @@ import torch
 
 from stagewise.engine.layout import rewritten
 from stagewise.engine.machine_code import CompileError, compiler
-from stagewise.engine.products import products, suits, usable
+from stagewise.engine.own_operations import usable
+from stagewise.engine.products import products, suits
 
 pytestmark = pytest.mark.skipif(compiler() is None, reason="needs a C++ compiler")
 
