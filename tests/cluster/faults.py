@@ -7,8 +7,11 @@ from copies import Copy
 LARGE = """
     if job.wildcards.variant == "large":
         ballast = bytearray(b"x") * 1_800_000_000
+        time.sleep(4)
+        del ballast
     output ="""
-"""Takes more than the 2,000 MB of its variant."""
+"""Takes more than the 2,000 MB of its variant, for long enough to be seen; and gives it back, for
+memory is counted twice in the moment in which a process starts another."""
 BROKEN = """
     if Path("faults/broken").exists() and job.wildcards.testbed == "polynomial":
         raise RuntimeError("a fault")
@@ -30,6 +33,9 @@ def faulty(copy: Copy) -> Copy:
 
     insert("src/stagewise/resume.py", "EVERY = 15.0", "EVERY = 0.0")
     insert("src/stagewise/resume.py", "\n    def remove", STUCK)
+    insert(
+        "scripts/sample_posterior.py", "from stagewise.step", "import time\n\nfrom stagewise.step"
+    )
     insert("scripts/sample_posterior.py", "\n    output =", LARGE)
     insert(
         "scripts/estimate_llc.py",

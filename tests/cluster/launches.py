@@ -83,6 +83,13 @@ def of(copy: Copy, *what: str) -> list[Submitted]:
     return [job for job in submissions(copy) if all(word in job.what for word in what)]
 
 
+def running_job(copy: Copy, *what: str) -> Submitted:
+    """The one submission of which all these are said, once accounting, which lags, has it."""
+    wait_until(lambda: of(copy, *what), f"accounting of {what}")
+    (job,) = of(copy, *what)
+    return job
+
+
 @contextlib.contextmanager
 def launch_in_background(
     copy: Copy, *arguments: str, profile: str = "slurm"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from copies import Copy, same_results
 from faults import fault, faulty
-from launches import cancel, launch_in_background, launched, of, wait_until
+from launches import cancel, launch_in_background, launched, of, running_job, wait_until
 
 pytestmark = [pytest.mark.workflow, pytest.mark.cluster]
 
@@ -21,8 +21,7 @@ def test_cancelled_job_is_noticed_and_submitted_again(clean: Copy, tmp_path: Pat
     flag = fault(copy, "cancelled")
     with launch_in_background(copy, TARGET, profile="cluster") as running:
         wait_until((copy.path / f"{RUN}/draws.nc.unfinished").exists, "progress")
-        (job,) = of(copy, "stagewise.sample")
-        cancel(job.number)
+        cancel(running_job(copy, "stagewise.sample").number)
         flag.unlink()
         assert running.wait(timeout=400) == 0, (copy.path / "launch.log").read_text()
     first, second = of(copy, "stagewise.sample")

@@ -5,7 +5,15 @@ from pathlib import Path
 import pytest
 from copies import Copy, fresh, same_results, same_tensors
 from faults import fault, faulty
-from launches import cancel, launch_in_background, launched, of, submissions, wait_until
+from launches import (
+    cancel,
+    launch_in_background,
+    launched,
+    of,
+    running_job,
+    submissions,
+    wait_until,
+)
 
 pytestmark = [pytest.mark.workflow, pytest.mark.cluster]
 
@@ -70,8 +78,7 @@ def test_failures_are_recovered_from(clean: Copy, tmp_path: Path) -> None:
     flags = [fault(copy, name) for name in ("broken", "stuck", "cancelled")]
     with launch_in_background(copy, "--retries", "0", "--keep-going", *targets) as running:
         wait_until((copy.path / f"{runs['cancelled']}/draws.nc.unfinished").exists, "progress")
-        (job,) = of(copy, "sample", "cancelled")
-        cancel(job.number)
+        cancel(running_job(copy, "sample", "cancelled").number)
         assert running.wait(timeout=400) == 1, (copy.path / "launch.log").read_text()
     first = submissions(copy)
     assert {name: [job.state for job in of(copy, "sample", name)] for name in runs} == {
@@ -116,7 +123,7 @@ def test_killed_launch_is_recovered_from(clean: Copy, tmp_path: Path) -> None:
         for target in targets:
             wait_until((copy.path / f"{target}.unfinished").exists, "progress")
         running.kill()
-    (orphan,), (survivor,) = of(copy, "fits_0"), of(copy, "fits_1")
+    orphan, survivor = (running_job(copy, run) for run in ("fits_0", "fits_1"))
     refused = launched(copy, "--unlock", *targets).text + launched(copy, *targets).text
     numbers = " ".join(sorted([orphan.number, survivor.number], key=int))
     assert f"run: scancel {numbers}" in refused
