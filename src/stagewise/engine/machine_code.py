@@ -17,7 +17,9 @@ NATIVE = "-mcpu=native" if platform.machine() in ("arm64", "aarch64") else "-mar
 FUSED = ("-ffp-contract=fast", "--param=avoid-fma-max-bits=0")
 """A multiplication and an addition are one instruction: always, so that a number does not depend on
 which loop it is made in (GCC by default leaves them apart where it expects to wait for them)."""
-FLAGS = ("-O3", NATIVE, "-std=c++17", "-shared", "-fPIC", *FUSED)
+QUIET = ("-fno-math-errno", "-fno-trapping-math")
+"""Nothing asks what went wrong in a square root; only so can loops with one be made of vectors."""
+FLAGS = ("-O3", NATIVE, "-std=c++17", "-shared", "-fPIC", *FUSED, *QUIET)
 PARALLEL = () if sys.platform == "darwin" else ("-fopenmp",)
 """Several threads, where compilers come with them."""
 
