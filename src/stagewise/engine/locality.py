@@ -18,11 +18,12 @@ BATCHES = 2
 """Where chains see batches, the most data in units of those: a gate must cost little."""
 
 
-def tether_rise(found: Posteriors, *, seed: int) -> Tensor:
+def tether_rise(found: Posteriors, *, seed: int, own: bool = False) -> Tensor:
     """Mean of L(w) - L(w*) under the tether alone, w ~ N(w*, 1 / gamma), (checkpoint, component).
 
     From PAIRS pairs w* +- delta, so that the gradient at w* adds no noise, on a few data evenly
-    apart. To second order Tr H / (2 gamma). Not a number without a tether.
+    apart. To second order Tr H / (2 gamma). Not a number without a tether. With `own` by our own
+    kernels, one checkpoint after another.
     """
     testbed, points, gamma = found.testbed, found.points, found.sampling.localization
     if gamma == 0:
@@ -33,7 +34,7 @@ def tether_rise(found: Posteriors, *, seed: int) -> Tensor:
     every = max(1, samples // most)
     data = {name: tensor[::every] for name, tensor in whole.items()}
     losses = testbed.whole_losses if every == 1 else testbed.losses
-    program = Program(losses, found.shapes, points.constants, rows=len(points))
+    program = Program(losses, found.shapes, points.constants, rows=len(points), alone=own, own=own)
     centres, stream = found.centres, generator(seed, "tether")
     at_centre = program.loss(centres, data)
     rise = torch.zeros_like(found.curvature)

@@ -1,7 +1,7 @@
 """Our kernels in place of torch's operations, where operations run one at a time."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import Any, cast
@@ -15,9 +15,6 @@ from stagewise.engine import attention, products
 from stagewise.engine.machine_code import uncompiled
 
 log = logging.getLogger("stagewise")
-
-MULTIPLIED = (torch.matmul, torch.Tensor.matmul, torch.Tensor.__matmul__)
-LINEAR = torch.nn.functional.linear
 
 
 @cache
@@ -44,16 +41,12 @@ class _OwnOperations(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
-        found = None
-        if torch.is_autocast_enabled("cpu"):
-            pass
-        elif func is scaled_dot_product_attention:
-            found = _attended(*args, **(kwargs or {}))
-        elif func in MULTIPLIED and len(args) == 2 and not kwargs:
-            found = _multiplied(*args)
-        elif func is LINEAR and len(args) + len(kwargs or {}) <= 3:
-            found = _linear(*args, **(kwargs or {}))
-        return func(*args, **(kwargs or {})) if found is None else found
+        given = kwargs or {}
+        ours = OURS.get(func)
+        if ours is None or torch.is_autocast_enabled("cpu"):
+            return func(*args, **given)
+        found = ours(*args, **given)
+        return func(*args, **given) if found is None else found
 
 
 def own_operations(wanted: bool = True) -> AbstractContextManager[object]:
@@ -85,17 +78,26 @@ class _Products(torch.autograd.Function):
         )
 
 
+def _product(first: Tensor, second: Tensor) -> Tensor:
+    if torch.is_grad_enabled() and (first.requires_grad or second.requires_grad):
+        return cast(Tensor, _Products.apply(first, second))
+    return products.multiplied(first, second)
+
+
+def _matmul(*args: Tensor, **kwargs: Any) -> Tensor | None:
+    return _multiplied(*args) if len(args) == 2 and not kwargs else None
+
+
 def _multiplied(first: Tensor, second: Tensor) -> Tensor | None:
     """first @ second, or None where that is not for our kernel."""
     if second.dim() == 2 and first.dim() >= 2:
         flat, shared = first.reshape(1, -1, first.shape[-1]), second[None]
         if flat.shape[2] == second.shape[0] and products.suits(flat, shared):
-            product = cast(Tensor, _Products.apply(flat, shared))
-            return product.view(*first.shape[:-1], second.shape[1])
+            return _product(flat, shared).view(*first.shape[:-1], second.shape[1])
         return None
     matched = first.dim() == second.dim() == 3 and first.shape[::2] == second.shape[:2]
     if matched and products.suits(first, second):
-        return cast(Tensor, _Products.apply(first, second))
+        return _product(first, second)
     return None
 
 
@@ -119,3 +121,11 @@ def _attended(
     if not attention.suits(query, key, value):
         return None
     return attention.attention(query, key, value, causal=is_causal, scale=scale)
+
+
+OURS: Mapping[object, Callable[..., Tensor | None]] = {
+    scaled_dot_product_attention: _attended,
+    torch.nn.functional.linear: _linear,
+    **dict.fromkeys((torch.matmul, torch.Tensor.matmul, torch.Tensor.__matmul__), _matmul),
+}
+"""Of torch's operations: what ours make of their arguments, or None where these are not for us."""

@@ -149,9 +149,9 @@ def sample(
     }
     draws = dataset(recorded, found)
     draws = draws.merge(observables(recorded, traces, centre_losses, found))
-    rise = tether_rise(found, seed=seed).reshape(draws.curvature.shape)
+    rise = tether_rise(found, seed=seed, own=own).reshape(draws.curvature.shape)
     draws["tether_rise"] = (draws.curvature.dims, rise.cpu().numpy())
-    norms = gradient_norms(found, memory).reshape(draws.curvature.shape)
+    norms = gradient_norms(found, memory, own=own).reshape(draws.curvature.shape)
     draws["gradient_norm"] = (draws.curvature.dims, norms.cpu().numpy())
     return diagnosed(draws)
 
