@@ -6,7 +6,6 @@ getting ready. Here the scores of one head and one sample stay in the processor'
 
 from ctypes import c_float, c_int64, c_void_p
 from math import sqrt
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,9 +15,6 @@ from stagewise.engine.machine_code import function
 
 MOST = 512
 """Places up to which the scores of a head fit the processor's caches."""
-
-WIDEST = 16
-"""Numbers in a vector, at most."""
 
 
 def suits(query: Tensor, key: Tensor, value: Tensor) -> bool:
@@ -36,7 +32,7 @@ def _run(
     name: str, read: list[Tensor], written: list[Tensor], norms: Tensor, causal: bool, scale: float
 ) -> None:
     """The kernel of that name on tensors (sample, head, place, size) that are read, and (sample,
-    place, head, size) that are written; `norms` are what the softmaxes subtract and multiply by."""
+    place, head, size) that are written."""
     kernel = function(ATTENTION, name, (c_void_p,) * (len(read + written) + 2) + SIZES)
     strides = [stride for tensor in read for stride in tensor.stride()[:3]]
     kernel(
@@ -54,44 +50,44 @@ def _results(like: Tensor, count: int) -> list[Tensor]:
     return [like.new_empty(samples, places, heads, size) for _ in range(count)]
 
 
-class _Attention(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        context: Any, query: Tensor, key: Tensor, value: Tensor, causal: bool, scale: float
-    ) -> Tensor:
-        given = [_by_number(tensor) for tensor in (query, key, value)]
-        samples, heads, places, _ = query.shape
-        norms = query.new_empty(samples, heads, 2, -(-places // WIDEST) * WIDEST)
-        context.save_for_backward(*given, norms)
-        context.settings = causal, scale
-        found = _results(query, 1)
-        _run("forward", given, found, norms, causal, scale)
-        return found[0].transpose(1, 2)
-
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(context: Any, *slopes: Tensor) -> tuple[Tensor | None, ...]:
-        *given, norms = context.saved_tensors
-        given.append(_by_number(slopes[0]))
-        found = _results(given[0], 3)
-        _run("backward", given, found, norms, *context.settings)
-        return *(tensor.transpose(1, 2) for tensor in found), None, None
-
-
 def _by_number(tensor: Tensor) -> Tensor:
     """With the numbers of one head and place side by side."""
     return tensor if tensor.stride(3) == 1 else tensor.contiguous()
 
 
-def attention(
+def attended(
     query: Tensor, key: Tensor, value: Tensor, *, causal: bool, scale: float | None = None
-) -> Tensor:
-    """softmax(scale q k^T) v, (sample, head, place, size) from three of that shape.
+) -> tuple[Tensor, Tensor]:
+    """softmax(scale q k^T) v, (sample, head, place, size) from three of that shape, and log of the
+    sum of exp(scale q k^T) over keys, (sample, head, place).
 
     With `causal` a place sees itself and what comes before it; `scale` is one over the square root
-    of the size by default. Can be differentiated once.
+    of the size by default.
     """
-    if scale is None:
-        scale = 1 / sqrt(query.shape[-1])
-    found: Tensor = _Attention.apply(query, key, value, causal, scale)
-    return found
+    found, norms = _results(query, 1), query.new_empty(query.shape[:3])
+    given = [_by_number(tensor) for tensor in (query, key, value)]
+    _run("forward", given, found, norms, causal, _scale(scale, query))
+    return found[0].transpose(1, 2), norms
+
+
+def gradients(
+    slope: Tensor,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    norms: Tensor,
+    *,
+    causal: bool,
+    scale: float | None = None,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """For queries, keys and values, of what has the gradient `slope` for the first result of
+    `attended`, whose second is `norms`."""
+    found = _results(query, 3)
+    given = [_by_number(tensor) for tensor in (query, key, value, slope)]
+    _run("backward", given, found, norms.contiguous(), causal, _scale(scale, query))
+    first, second, third = (tensor.transpose(1, 2) for tensor in found)
+    return first, second, third
+
+
+def _scale(scale: float | None, query: Tensor) -> float:
+    return 1 / sqrt(query.shape[-1]) if scale is None else scale

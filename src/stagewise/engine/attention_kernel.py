@@ -5,69 +5,12 @@ over keys need nothing across a vector.
 """
 
 from stagewise.engine.products import PRODUCT
+from stagewise.engine.vectors import VECTORS
 
 ATTENTION = (
     PRODUCT
+    + VECTORS
     + """
-#include <cmath>
-#include <cstring>
-
-typedef int32_t Whole __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
-
-static inline Vector load(const float* at) { return *(const Vector*)at; }
-static inline void store(float* at, Vector value) { *(Vector*)at = value; }
-static inline int64_t whole(int64_t length) { return (length + LANES - 1) / LANES * LANES; }
-
-// 2^x of x <= 0: 2^n times a polynomial in what is left, to two units in the last place
-static inline Vector power(Vector x) {
-  Vector low = {};
-  low -= 126.0f;
-  x = x < low ? low : x;
-  Whole n = __builtin_convertvector(x - 0.5f, Whole);
-  Vector r = x - __builtin_convertvector(n, Vector);
-  Vector p = r * 1.535336188319500e-4f + 1.339887440266574e-3f;
-  p = p * r + 9.618437357674640e-3f;
-  p = p * r + 5.550332471162809e-2f;
-  p = p * r + 2.402264791363012e-1f;
-  p = p * r + 6.931472028550421e-1f;
-  p = p * r + 1.0f;
-  Whole exponent = (n + 127) << 23;
-  Vector scale;
-  std::memcpy(&scale, &exponent, sizeof(scale));
-  return p * scale;
-}
-
-// columns of rows that are `interleaved` so often as doubling gives LANES
-static inline __attribute__((always_inline)) void interleaved(
-    Vector a, Vector b, Vector& low, Vector& high) {
-#if defined(__clang__)
-  for (int l = 0; l < LANES; l++) {
-    low[l] = l % 2 ? b[l / 2] : a[l / 2];
-    high[l] = l % 2 ? b[(l + LANES) / 2] : a[(l + LANES) / 2];
-  }
-#else
-  Whole first, second;
-  for (int l = 0; l < LANES; l++) {
-    first[l] = l / 2 + l % 2 * LANES;
-    second[l] = first[l] + LANES / 2;
-  }
-  low = __builtin_shuffle(a, b, first);
-  high = __builtin_shuffle(a, b, second);
-#endif
-}
-
-// LANES by LANES numbers, times `scale`
-static void transposed(const float* from, int64_t down, float* to, int64_t to_down, float scale) {
-  Vector rows[LANES], next[LANES];
-  for (int i = 0; i < LANES; i++) rows[i] = load(from + i * down) * scale;
-  for (int made = 1; made < LANES; made *= 2) {
-    for (int i = 0; i < LANES / 2; i++)
-      interleaved(rows[i], rows[i + LANES / 2], next[2 * i], next[2 * i + 1]);
-    std::copy_n(next, LANES, rows);
-  }
-  for (int i = 0; i < LANES; i++) store(to + i * to_down, rows[i]);
-}
-
 // numbers of one sample in one head, and room for what is made of them; all of whole vectors
 template <int SIZE>
 struct Room {
@@ -118,7 +61,7 @@ static void score(Room<SIZE>& room, Matrix keys, int64_t from) {
       room.size(), room.tall, false);
 }
 
-struct Norm { Vector highest, share; };
+struct Norm { Vector logarithm, share; };
 
 // of the softmax over keys of the scores of one block, which become 2^(score - highest)
 template <int SIZE>
@@ -144,7 +87,7 @@ static Norm weigh(Room<SIZE>& room, int64_t from) {
     store(p + j * down, x);
     sum += x;
   }
-  return {highest, 1.0f / sum};
+  return {highest + log2(sum), 1.0f / sum};
 }
 
 // rows (place of one block, number) to where they belong
@@ -179,8 +122,9 @@ static void attend(
   for (int64_t from = 0; from < room.places; from += LANES) {
     score(room, k, from);
     Norm norm = weigh(room, from);
-    store(norms + from, norm.highest);
-    store(norms + room.tall + from, norm.share);
+    norm.logarithm *= 0.693147181f;
+    std::copy_n((const float*)&norm.logarithm, std::min<int64_t>(LANES, room.places - from),
+                norms + from);
     summed(room, room.scores.data(), v, norm.share, from, out, down);
   }
 }
@@ -215,10 +159,12 @@ static void attend_back(
     int64_t seen = room.seen(from), by_all = room.by_all(from);
     score(room, k, from);
     columns<1>(v, {room.beside.data() + from, tall, 1}, g + from, seen, room.size(), tall, false);
-    Vector highest = load(norms + from), share = load(norms + tall + from), sum = {};
+    Vector norm = {}, sum = {};
+    std::copy_n(norms + from, std::min<int64_t>(LANES, places - from), (float*)&norm);
+    norm *= 1.44269504f;
     for (int64_t j = 0; j < seen; j++) {
       float* at = p + j * tall + from;
-      Vector x = power(load(at) - highest) * share;
+      Vector x = power(load(at) - norm);
       if (j >= by_all) x = behind(j - from) ? x : nothing;
       store(at, x);
       sum += load(g + j * tall + from) * x;
@@ -256,7 +202,7 @@ static void all_forward(
     for (int64_t s = 0; s < samples; s++)
       for (int64_t h = 0; h < heads; h++)
         attend(room, q.of(s, h), k.of(s, h), v.of(s, h), out + (s * places * heads + h) * size,
-               heads * size, norms + (s * heads + h) * 2 * room.tall);
+               heads * size, norms + (s * heads + h) * places);
   }
 }
 
@@ -273,7 +219,7 @@ static void all_backward(
       for (int64_t h = 0; h < heads; h++) {
         int64_t at = (s * places * heads + h) * size;
         attend_back(room, q.of(s, h), k.of(s, h), v.of(s, h), d.of(s, h),
-                    norms + (s * heads + h) * 2 * room.tall, dq + at, dk + at, dv + at,
+                    norms + (s * heads + h) * places, dq + at, dk + at, dv + at,
                     heads * size);
       }
   }

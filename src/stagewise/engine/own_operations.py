@@ -1,20 +1,26 @@
-"""Our kernels in place of torch's operations, where operations run one at a time."""
+"""Our kernels in place of torch's, where operations run one at a time.
+
+They stand behind torch's own operations, as the processor's kernels of `mm`, `bmm`, `addmm` and of
+fused attention: how a model calls these, and their derivatives, stay torch's.
+"""
 
 import logging
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import scaled_dot_product_attention
-from torch.overrides import TorchFunctionMode
+from torch.library import Library, get_kernel
 
 from stagewise.engine import attention, products
 from stagewise.engine.machine_code import uncompiled
 
 log = logging.getLogger("stagewise")
+
+_wanted: ContextVar[bool] = ContextVar("own operations", default=False)
 
 
 @cache
@@ -23,9 +29,8 @@ def usable() -> bool:
     try:
         one = torch.ones(1, 1, 2, 16)
         products.multiplied(one[0], one[0].mT)
-        with torch.enable_grad():
-            query = one.clone().requires_grad_()
-            attention.attention(query, one, one, causal=True).sum().backward()
+        out, norms = attention.attended(one, one, one, causal=True)
+        attention.gradients(out, one, one, one, norms, causal=True)
     except Exception as error:
         # whatever a compiler can fail with: torch has its own
         log.warning("%s: torch's kernels are used", uncompiled(error))
@@ -33,99 +38,97 @@ def usable() -> bool:
     return True
 
 
-class _OwnOperations(TorchFunctionMode):
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Any,
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:
-        given = kwargs or {}
-        ours = OURS.get(func)
-        if ours is None or torch.is_autocast_enabled("cpu"):
-            return func(*args, **given)
-        found = ours(*args, **given)
-        return func(*args, **given) if found is None else found
-
-
-def own_operations(wanted: bool = True) -> AbstractContextManager[object]:
+@contextmanager
+def own_operations(wanted: bool = True) -> Iterator[None]:
     """In this context, products of matrices and attention of the sizes of small models in single
-    precision on a processor are those of `products` and `attention`; all else is torch's, and all
-    of it under autocast.
-
-    What they return can be differentiated once, also outside of the context.
-    """
-    return _OwnOperations() if wanted else nullcontext()
-
-
-class _Products(torch.autograd.Function):
-    """(row, a, k) @ (row, k, b)"""
-
-    @staticmethod
-    def forward(context: Any, first: Tensor, second: Tensor) -> Tensor:
-        context.save_for_backward(first, second)
-        return products.multiplied(first, second)
-
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(context: Any, *slopes: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        first, second = context.saved_tensors
-        needed = context.needs_input_grad
-        return (
-            products.multiplied(slopes[0], second.mT) if needed[0] else None,
-            products.multiplied(first.mT, slopes[0]) if needed[1] else None,
-        )
+    precision on a processor are those of `products` and `attention`; all else is torch's."""
+    if not wanted:
+        yield
+        return
+    _registered()
+    before = _wanted.set(True)
+    try:
+        yield
+    finally:
+        _wanted.reset(before)
 
 
-def _product(first: Tensor, second: Tensor) -> Tensor:
-    if torch.is_grad_enabled() and (first.requires_grad or second.requires_grad):
-        return cast(Tensor, _Products.apply(first, second))
-    return products.multiplied(first, second)
+@cache
+def _registered() -> Library:
+    """Ours as kernels of torch's operations, for the rest of the process: outside of the context
+    they hand on to torch's."""
+    library = Library("aten", "IMPL")
+    for name, ours in OURS.items():
+        library.impl(name, _or_torch(name, ours), "CPU")
+    return library
 
 
-def _matmul(*args: Tensor, **kwargs: Any) -> Tensor | None:
-    return _multiplied(*args) if len(args) == 2 and not kwargs else None
+def _or_torch(name: str, ours: Callable[..., Any]) -> Callable[..., Any]:
+    theirs = get_kernel(f"aten::{name}", "CPU")
+    keys = torch._C.DispatchKeySet(torch._C.DispatchKey.CPU)
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        found = ours(*args, **kwargs) if _wanted.get() else None
+        return theirs.call_boxed(keys, *args, **kwargs) if found is None else found
+
+    return call
 
 
-def _multiplied(first: Tensor, second: Tensor) -> Tensor | None:
-    """first @ second, or None where that is not for our kernel."""
-    if second.dim() == 2 and first.dim() >= 2:
-        flat, shared = first.reshape(1, -1, first.shape[-1]), second[None]
-        if flat.shape[2] == second.shape[0] and products.suits(flat, shared):
-            return _product(flat, shared).view(*first.shape[:-1], second.shape[1])
-        return None
-    matched = first.dim() == second.dim() == 3 and first.shape[::2] == second.shape[:2]
-    if matched and products.suits(first, second):
-        return _product(first, second)
-    return None
+def _mm(first: Tensor, second: Tensor) -> Tensor | None:
+    found = _bmm(first[None], second[None])
+    return None if found is None else found[0]
 
 
-def _linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor | None:
-    product = _multiplied(input, weight.mT) if weight.dim() == 2 else None
-    return product if product is None or bias is None else product + bias
+def _bmm(first: Tensor, second: Tensor) -> Tensor | None:
+    fit = first.shape[2] == second.shape[1] and first.shape[0] == second.shape[0]
+    return products.multiplied(first, second) if fit and products.suits(first, second) else None
+
+
+def _addmm(
+    addend: Tensor, first: Tensor, second: Tensor, *, beta: float = 1, alpha: float = 1
+) -> Tensor | None:
+    found = _mm(first, second) if beta == alpha == 1 and addend.dtype == first.dtype else None
+    return None if found is None else found.add_(addend)
 
 
 def _attended(
     query: Tensor,
     key: Tensor,
     value: Tensor,
-    attn_mask: Tensor | None = None,
     dropout_p: float = 0.0,
     is_causal: bool = False,
+    *,
+    attn_mask: Tensor | None = None,
     scale: float | None = None,
-    enable_gqa: bool = False,
-) -> Tensor | None:
-    if attn_mask is not None or dropout_p or enable_gqa:
+) -> tuple[Tensor, Tensor] | None:
+    if attn_mask is not None or dropout_p or not attention.suits(query, key, value):
         return None
-    if not attention.suits(query, key, value):
-        return None
-    return attention.attention(query, key, value, causal=is_causal, scale=scale)
+    return attention.attended(query, key, value, causal=is_causal, scale=scale)
 
 
-OURS: Mapping[object, Callable[..., Tensor | None]] = {
-    scaled_dot_product_attention: _attended,
-    torch.nn.functional.linear: _linear,
-    **dict.fromkeys((torch.matmul, torch.Tensor.matmul, torch.Tensor.__matmul__), _matmul),
+def _attended_back(
+    slope: Tensor,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    out: Tensor,
+    norms: Tensor,
+    dropout_p: float,
+    is_causal: bool,
+    *,
+    attn_mask: Tensor | None = None,
+    scale: float | None = None,
+) -> tuple[Tensor, Tensor, Tensor] | None:
+    if attn_mask is not None or dropout_p or not attention.suits(query, key, value):
+        return None
+    return attention.gradients(slope, query, key, value, norms, causal=is_causal, scale=scale)
+
+
+OURS: Mapping[str, Callable[..., object]] = {
+    "mm": _mm,
+    "bmm": _bmm,
+    "addmm": _addmm,
+    "_scaled_dot_product_flash_attention_for_cpu": _attended,
+    "_scaled_dot_product_flash_attention_for_cpu_backward": _attended_back,
 }
-"""Of torch's operations: what ours make of their arguments, or None where these are not for us."""
+"""Of torch's kernels: what ours make of their arguments, or None where these are not for us."""

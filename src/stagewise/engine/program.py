@@ -69,7 +69,7 @@ class Program:
     ) -> None:
         """With `half`, products of single-precision matrices are made in bfloat16. `alone` rows are
         visited one after another instead of together, as large models are soonest done; with `own`
-        by our own kernels, which leave no `hessian_vector`."""
+        by our own kernels, but for `hessian_vector`."""
         self._losses = _in_half(losses) if half else losses
         self._shapes = shapes
         self._constants = {1: dict(constants)}
@@ -98,17 +98,16 @@ class Program:
     ) -> Tensor:
         constants = self._constants_for(rows)
         if rows == 1 or self._alone:  # mapping one model costs more than a small model
-            with own_operations(self._own):
-                return torch.stack(
-                    [
-                        self._loss(
-                            _row(parameters, row),
-                            _row(constants, row),
-                            dict(batch) if shared else _row(batch, row),
-                        )
-                        for row in range(rows)
-                    ]
-                )
+            return torch.stack(
+                [
+                    self._loss(
+                        _row(parameters, row),
+                        _row(constants, row),
+                        dict(batch) if shared else _row(batch, row),
+                    )
+                    for row in range(rows)
+                ]
+            )
         with sdpa_kernel(PLAIN):
             return self._mapped[shared](parameters, constants, dict(batch))
 
@@ -127,7 +126,7 @@ class Program:
         k consecutive positions. Where `moving` names some of the parameters, the gradient of the
         others is not computed, but zero.
         """
-        with torch.enable_grad():
+        with torch.enable_grad(), own_operations(self._own):
             if moving is None:
                 free = position.detach().requires_grad_()
                 loss = self._of(free, batch, shared)
@@ -147,7 +146,7 @@ class Program:
 
     def loss(self, position: Tensor, batch: Mapping[str, Tensor], *, shared: bool = True) -> Tensor:
         """Mean loss (row,) at `position`, without a gradient."""
-        with torch.no_grad():
+        with torch.no_grad(), own_operations(self._own):
             return self._of(position, batch, shared)
 
     def each(self, position: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
@@ -157,15 +156,14 @@ class Program:
         further dimensions, of its tokens.
         """
         constants = self._constants_for(len(position))
-        with torch.no_grad():
+        with torch.no_grad(), own_operations(self._own):
             if len(position) == 1 or self._alone:
-                with own_operations(self._own):
-                    return torch.stack(
-                        [
-                            self._losses(unflatten(one, self._shapes), _row(constants, row), batch)
-                            for row, one in enumerate(position)
-                        ]
-                    )
+                return torch.stack(
+                    [
+                        self._losses(unflatten(one, self._shapes), _row(constants, row), batch)
+                        for row, one in enumerate(position)
+                    ]
+                )
             mapped = vmap(self._losses, in_dims=(0, 0, None))
             with sdpa_kernel(PLAIN):
                 return mapped(unflatten(position, self._shapes), constants, dict(batch))

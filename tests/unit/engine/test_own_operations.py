@@ -3,7 +3,7 @@
 import pytest
 import torch
 from torch import nn
-from torch.nn.functional import linear
+from torch.nn.functional import linear, scaled_dot_product_attention
 
 from stagewise.engine import own_operations
 from stagewise.engine.machine_code import compiler
@@ -44,10 +44,10 @@ def program():
 def test_losses_and_gradients_of_a_transformer(program, moving, monkeypatch):
     build, positions, batch = program
     used = []
-    kernel = own_operations.attention.attention
+    kernel = own_operations.attention.attended
     monkeypatch.setattr(
         own_operations.attention,
-        "attention",
+        "attended",
         lambda *given, **more: used.append(1) or kernel(*given, **more),
     )
     loss, gradient = build(False).loss_and_gradient(positions, batch, moving=moving)
@@ -71,10 +71,10 @@ def test_modules_and_broadcasting():
         for call in refused:
             with pytest.raises(RuntimeError, match=r"shape|size"):
                 call()
+        own = torch.autograd.grad(found.square().sum(), list(module.parameters()))
     torch.testing.assert_close(found, module(x))
     torch.testing.assert_close(products, pair[0] @ pair[1])
     wanted = torch.autograd.grad(module(x).square().sum(), list(module.parameters()))
-    own = torch.autograd.grad(found.square().sum(), list(module.parameters()))
     for mine, theirs in zip(own, wanted, strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-4)
 
@@ -86,3 +86,50 @@ def test_other_precisions_are_left_to_torch():
         assert torch.equal(a.double() @ b.double(), torch.bmm(a.double(), b.double()))
         with torch.autocast("cpu", torch.bfloat16):
             assert (a @ b).dtype == torch.bfloat16
+
+
+def test_bits_are_those_of_torch_outside_of_the_context():
+    torch.manual_seed(0)
+    a, b = torch.randn(3, 40, 32), torch.randn(3, 32, 48)
+    bias, heads = torch.randn(48), torch.randn(2, 3, 33, 8)
+
+    def calls():
+        attended = scaled_dot_product_attention(heads, heads, heads, is_causal=True)
+        return [a @ b, a[0] @ b[0], torch.addmm(bias, a[0], b[0], beta=0.5), attended]
+
+    before = calls()
+    with ours():
+        own = calls()
+    assert not torch.equal(own[3], before[3])
+    for mine, theirs in zip(own, before, strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-5)
+    for one, other in zip(calls(), before, strict=True):
+        assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("forward", [True, False])
+def test_attention_by_one_and_its_gradient_by_the_other(forward):
+    """What one keeps for the gradient is what the other does."""
+    torch.manual_seed(0)
+    given = [torch.randn(2, 3, 33, 8, requires_grad=True) for _ in range(3)]
+    slope = torch.randn(2, 3, 33, 8)
+    with ours(forward):
+        found = scaled_dot_product_attention(*given, is_causal=True)
+    with ours(not forward):
+        mixed = torch.autograd.grad(found, given, slope)
+    wanted = scaled_dot_product_attention(*given, is_causal=True)
+    for mine, theirs in zip(mixed, torch.autograd.grad(wanted, given, slope), strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_what_is_not_for_our_kernels_goes_to_torch():
+    torch.manual_seed(0)
+    heads, mask = torch.randn(1, 2, 20, 8), torch.randn(20, 20)
+    before = scaled_dot_product_attention(heads, heads, heads, attn_mask=mask, scale=0.3)
+    narrow = torch.randn(30, 20), torch.randn(20, 3)
+    products = narrow[0] @ narrow[1]
+    with ours():
+        assert torch.equal(
+            scaled_dot_product_attention(heads, heads, heads, attn_mask=mask, scale=0.3), before
+        )
+        assert torch.equal(narrow[0] @ narrow[1], products)
