@@ -1,7 +1,7 @@
 """Our kernels in place of torch's, where operations run one at a time.
 
-They stand behind torch's own operations, as the processor's kernels of `mm`, `bmm`, `addmm` and of
-fused attention: how a model calls these, and their derivatives, stay torch's.
+They stand behind torch's own operations, as the processor's kernels of `mm`, `bmm`, `addmm`,
+`logsumexp` and fused attention: how a model calls these, and their derivatives, stay torch's.
 """
 
 import logging
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.library import Library, get_kernel
 
-from stagewise.engine import attention, products
+from stagewise.engine import attention, log_sum_exp, products
 from stagewise.engine.machine_code import uncompiled
 
 log = logging.getLogger("stagewise")
@@ -31,6 +31,7 @@ def usable() -> bool:
         products.multiplied(one[0], one[0].mT)
         out, norms = attention.attended(one, one, one, causal=True)
         attention.gradients(out, one, one, one, norms, causal=True)
+        log_sum_exp.log_sum_exp(one)
     except Exception as error:
         # whatever a compiler can fail with: torch has its own
         log.warning("%s: torch's kernels are used", uncompiled(error))
@@ -40,8 +41,9 @@ def usable() -> bool:
 
 @contextmanager
 def own_operations(wanted: bool = True) -> Iterator[None]:
-    """In this context, products of matrices and attention of the sizes of small models in single
-    precision on a processor are those of `products` and `attention`; all else is torch's."""
+    """In this context, products of matrices, attention and log-sum-exp of the sizes of small models
+    in single precision on a processor are those of `products`, `attention` and `log_sum_exp`; all
+    else is torch's."""
     if not wanted:
         yield
         return
@@ -124,10 +126,17 @@ def _attended_back(
     return attention.gradients(slope, query, key, value, norms, causal=is_causal, scale=scale)
 
 
+def _log_sum_exp(numbers: Tensor, dim: list[int], keepdim: bool = False) -> Tensor | None:
+    if not log_sum_exp.suits(numbers, dim, keepdim):
+        return None
+    return log_sum_exp.log_sum_exp(numbers)
+
+
 OURS: Mapping[str, Callable[..., object]] = {
     "mm": _mm,
     "bmm": _bmm,
     "addmm": _addmm,
+    "logsumexp": _log_sum_exp,
     "_scaled_dot_product_flash_attention_for_cpu": _attended,
     "_scaled_dot_product_flash_attention_for_cpu_backward": _attended_back,
 }

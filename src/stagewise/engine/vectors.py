@@ -30,7 +30,8 @@ static inline Vector power(Vector x) {
   return p * scale;
 }
 
-// log 2 of x >= 1: its exponent, and a polynomial in what is left of it
+// log 2 of x >= 1: its exponent, and a polynomial in what is left of it; of what is not a number,
+// not a number
 static inline Vector log2(Vector x) {
   Whole bits;
   std::memcpy(&bits, &x, sizeof(bits));
@@ -48,7 +49,7 @@ static inline Vector log2(Vector x) {
   y = y * m - 2.4999993993e-1f;
   y = y * m + 3.3333331174e-1f;
   Vector natural = y * m * square - square * 0.5f + m;
-  return __builtin_convertvector(exponent, Vector) + natural * 1.44269504f;
+  return __builtin_convertvector(exponent, Vector) + natural * 1.44269504f + (x - x);
 }
 
 // columns of rows that are `interleaved` so often as doubling gives LANES
