@@ -3,21 +3,30 @@
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
 from stagewise.data.synthetic_language import CLASSES
 from stagewise.findings.spectroscopy_clusters import measure as measure_clusters
 from stagewise.findings.spectroscopy_features import Settings as FeatureSettings
-from stagewise.findings.spectroscopy_features import _matches
+from stagewise.findings.spectroscopy_features import _matches, _over_clusters
 from stagewise.findings.spectroscopy_untempered import measure as measure_untempered
-from stagewise.findings.token_spectra import INDUCTION, REASONS, Settings, gate, tokens_of
+from stagewise.findings.token_spectra import (
+    INDUCTION,
+    REASONS,
+    Settings,
+    by_sequence,
+    gate,
+    over_walks,
+    tokens_of,
+)
 from stagewise.testbeds.synthetic_language import mixed
 
 random = np.random.default_rng(0)
 SHARES = {"markov": 0.3, "repeats": 0.25, "rules": 0.2, "brackets": 0.1, "indents": 0.15}
 MODEL = {"grammar": {"ordinary": 12, "shares": SHARES}}
-SETTINGS = {"model": MODEL}
+SETTINGS = {"model": MODEL, "walks": 2}
 COMPONENTS = [f"0:{k}" for k in range(8)]
 
 
@@ -116,7 +125,7 @@ def test_the_untempered_control_is_compared() -> None:
     assert found["induction_auc_difference"].low > 0.05
     assert found["ami_difference"].value > 0.3
     assert abs(found["untempered_correlation"].value) < 0.3
-    assert len(table) == 4
+    assert len(table) == 4 * SETTINGS["walks"]
 
 
 def test_features_that_are_reasons_match_and_random_sets_do_not() -> None:
@@ -127,3 +136,32 @@ def test_features_that_are_reasons_match_and_random_sets_do_not() -> None:
     assert (found["f1"] == 1).all()
     induction = found[found["reason"] == "induction"].iloc[0]
     assert induction["chance"] < 0.7
+
+
+def test_intervals_know_of_the_clusterings() -> None:
+    tokens, settings = tokens_of(Settings(MODEL)), Settings(MODEL, walks=4)
+    shares = tokens.reasons == INDUCTION
+    alike = over_walks(lambda walk, some: shares[some].mean(), tokens, settings)
+    alone = by_sequence(lambda some: shares[some].mean(), tokens)
+    assert (alike.low, alike.value, alike.high) == pytest.approx(
+        (alone.low, alone.value, alone.high)
+    )
+    apart = over_walks(lambda walk, some: shares[some].mean() + walk, tokens, settings)
+    assert apart.value == pytest.approx(alone.value + 1.5)
+    # Student's 0.95 quantile of three degrees, times the deviation of 0 to 3, over the root of four
+    assert apart.high - apart.value == pytest.approx(2.353 * 1.291 / 2, abs=0.01)
+
+
+def test_clusters_of_one_clustering_are_resampled_and_clusterings_spread() -> None:
+    settings = FeatureSettings(MODEL, walks=2)
+    values, walks = pd.Series([0.0, 1, 0, 1, 1, 1, 1, 1]), pd.Series([0] * 4 + [1] * 4)
+    found = _over_clusters(values, walks, settings)
+    assert found.value == 0.75
+    assert found.n == 4
+    assert found.high - 0.75 == pytest.approx(6.314 * 0.25, abs=0.15)  # one degree of freedom
+    assert np.isnan(_over_clusters(values[:4], walks[:4], settings).value)
+
+
+def test_one_walk_has_no_spread() -> None:
+    with pytest.raises(ValueError, match="walks"):
+        Settings(MODEL, walks=1)

@@ -201,7 +201,9 @@ def _controls(axis: Axes, clusters: pd.DataFrame, untempered: pd.DataFrame) -> N
 
 
 def _features(axis: Axes, table: pd.DataFrame) -> None:
-    """Colours as on the map; full: the last layer's stream, open: the first one's."""
+    """Of the first clustering. Colours as on the map; full: the last layer's stream, open: the
+    first one's."""
+    table = table[table["walk"] == 0]
     axis.plot([0, 1], [0, 1], color=THEORY, linewidth=0.5)
     axis.axhline(F1, color=CONTROL, linestyle="--", linewidth=0.8)
     for stream, label in (("last", "after the last layer"), ("first", "after the first")):

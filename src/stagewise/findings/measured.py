@@ -102,6 +102,16 @@ def jackknife(
     return Measured(float(value), float(value - half), float(value + half), n=units)
 
 
+def widened(found: Measured, by: Measured) -> Measured:
+    """A number with the error of another source added to its own, as independent errors are."""
+    half = math.hypot(_half(found), _half(by))
+    return replace(found, low=found.value - half, high=found.value + half)
+
+
+def _half(found: Measured) -> float:
+    return 0.0 if found.low is None or found.high is None else (found.high - found.low) / 2
+
+
 def save(path: str | Path, found: Mapping[str, Measured], provenance: Mapping[str, Any]) -> None:
     """Writes measured.json: statistic -> value, low, high, n, doubt."""
     document = {

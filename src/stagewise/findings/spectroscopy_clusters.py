@@ -23,6 +23,7 @@ from stagewise.findings.token_spectra import (
     gate,
     halves_of,
     inputs_of,
+    over_walks,
     tokens_of,
 )
 from stagewise.findings.umap_places import umap_places
@@ -40,12 +41,13 @@ def measure(
     inputs   response: susceptibilities of the observable `mixed`, one of each seed
     returns  rows by `kind`: token (of the first seed: x, y of a map, reason, cluster, string),
              cluster (seed, cluster, size and a column of shares for each reason), component (seed,
-             name, reliability of its column, kept), score (seed, name, value) and variant (name,
-             seed, clusters, ami, coverage). Statistics, means over seeds where no other is said,
-             intervals over sequences:
+             name, reliability of its column, kept), score (seed, walk, name, value) and variant
+             (name, seed, clusters, ami, coverage). Statistics, means over seeds and
+             clusterings where no other is said, intervals over sequences and clusterings; of
+             strings, those of the first clustering:
                reliability         least over seeds of the median split-half of all columns
                kept_columns        least number
-               clusters            least number
+               clusters            least number over seeds and clusterings
                ami, ami_shuffled   adjusted mutual information of clusters and reasons, of tokens in
                                    clusters; the same with permuted columns
                ami_margin          the first less twice the second, if that is positive
@@ -63,7 +65,7 @@ def measure(
     response, tokens = inputs_of(inputs, "response"), tokens_of(wanted)
     found = [found_of(each, tokens, wanted) for each in response]
     reliability, doubt = gate(response, tokens, wanted.choice.reliability)
-    statistics = _scores(found, tokens) | _strings(found, tokens)
+    statistics = _scores(found, tokens, wanted) | _strings(found, tokens)
     statistics = {name: doubtful(number, doubt) for name, number in statistics.items()}
     statistics |= _leading(response, tokens)
     statistics["reliability"] = reliability
@@ -88,27 +90,32 @@ def measure(
     return table, statistics
 
 
-def _scores(found: list[Found], tokens: Tokens) -> dict[str, Measured]:
-    def agreement(labels: list[Labels], some: Labels) -> float:
-        values = [mutual_information(tokens.reasons[some], each[some]) for each in labels]
-        return float(np.mean(values))
+def _scores(found: list[Found], tokens: Tokens, settings: Settings) -> dict[str, Measured]:
+    def agreement(labels: list[list[Labels]], walk: int, some: Labels) -> float:
+        reasons = tokens.reasons[some]
+        return float(np.mean([mutual_information(reasons, each[walk][some]) for each in labels]))
 
-    def halves(some: Labels) -> float:
-        values = [mutual_information(*(half[some] for half in each.halves)) for each in found]
-        return float(np.mean(values))
+    def halves(walk: int, some: Labels) -> float:
+        pairs = [[half[walk][some] for half in each.halves] for each in found]
+        return float(np.mean([mutual_information(*pair) for pair in pairs]))
 
-    own, mixed = [each.labels for each in found], [each.shuffled for each in found]
-    return {
-        "clusters": exact(min(map(count, own)), len(found)),
-        "ami": by_sequence(lambda some: agreement(own, some), tokens),
-        "ami_shuffled": by_sequence(lambda some: agreement(mixed, some), tokens),
-        "ami_margin": by_sequence(
-            lambda some: agreement(own, some) - 2 * max(agreement(mixed, some), 0.0), tokens
-        ),
-        "coverage": by_sequence(
-            lambda some: np.mean([covered(labels[some]) for labels in own]), tokens
-        ),
-        "stability": by_sequence(halves, tokens),
+    def margin(walk: int, some: Labels) -> float:
+        return agreement(own, walk, some) - 2 * max(agreement(mixed, walk, some), 0.0)
+
+    def coverage(walk: int, some: Labels) -> float:
+        return float(np.mean([covered(each[walk][some]) for each in own]))
+
+    own, mixed = [each.walks for each in found], [each.shuffled for each in found]
+    statistics: dict[str, Callable[[int, Labels], float]] = {
+        "ami": partial(agreement, own),
+        "ami_shuffled": partial(agreement, mixed),
+        "ami_margin": margin,
+        "coverage": coverage,
+        "stability": halves,
+    }
+    least = min(count(labels) for each in own for labels in each)
+    return {"clusters": exact(least, len(found))} | {
+        name: over_walks(statistic, tokens, settings) for name, statistic in statistics.items()
     }
 
 
@@ -214,17 +221,19 @@ def _columns(vectors: Vectors, response: xr.Dataset) -> pd.DataFrame:
 
 
 def _by_seed(found: Found, tokens: Tokens, seed: int) -> pd.DataFrame:
-    scores = {
-        "ami": mutual_information(tokens.reasons, found.labels),
-        "shuffled": mutual_information(tokens.reasons, found.shuffled),
-        "strings": mutual_information(tokens.strings, found.labels),
-        "stability": mutual_information(found.halves[0], found.halves[1]),
-        "coverage": covered(found.labels),
-        "clusters": count(found.labels),
-    }
-    return pd.DataFrame(
-        [{"kind": "score", "seed": seed, "name": k, "value": v} for k, v in scores.items()]
-    )
+    rows = []
+    for walk, labels in enumerate(found.walks):
+        scores = {
+            "ami": mutual_information(tokens.reasons, labels),
+            "shuffled": mutual_information(tokens.reasons, found.shuffled[walk]),
+            "strings": mutual_information(tokens.strings, labels),
+            "stability": mutual_information(*(half[walk] for half in found.halves)),
+            "coverage": covered(labels),
+            "clusters": count(labels),
+        }
+        common = {"kind": "score", "seed": seed, "walk": walk}
+        rows += [common | {"name": name, "value": value} for name, value in scores.items()]
+    return pd.DataFrame(rows)
 
 
 def _variants(

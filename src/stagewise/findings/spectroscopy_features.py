@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from stagewise.estimators.feature_matching import alike, best_f1
 from stagewise.estimators.local_clusters import UNCLUSTERED
-from stagewise.findings.measured import Measured, bootstrap, doubtful, exact
+from stagewise.findings.measured import Measured, bootstrap, doubtful, exact, mean_of, widened
 from stagewise.findings.token_spectra import (
     REASONS,
     Tokens,
@@ -64,10 +64,11 @@ def measure(
 
     inputs   response: susceptibilities of the observable `mixed`, points: trajectories, one of
              each seed
-    returns  one row per stream (first, last) and cluster: stream, seed, cluster, size, reason (the
-             most frequent), f1 (of the best feature), chance (mean of random sets with as many
-             tokens of each string), chance_match (share of these that have a feature). Statistics,
-             over the clusters of all seeds, intervals over clusters:
+    returns  one row per stream (first, last), clustering and cluster: stream, seed, walk, cluster,
+             size, reason (the most frequent), f1 (of the best feature), chance (mean of random
+             sets with as many tokens of each string), chance_match (share of these that have a
+             feature). Statistics, over the clusters of all seeds, means over clusterings, intervals
+             over both:
                match_share, first_match_share    of clusters with a feature of F1 >= match, of the
                                                  last and the first stream
                match_chance, first_match_chance  of random sets
@@ -80,33 +81,43 @@ def measure(
     parts, shares = [], []
     for each in response:
         seed = each.attrs["seed"]
-        labels = clusters_of(vectors_of(each, tokens, wanted).values, wanted.clustering)
+        vectors = vectors_of(each, tokens, wanted).values
+        labels = [clusters_of(vectors, wanted.clustering, walk) for walk in range(wanted.walks)]
         for stream, (features, share) in _features(
             trajectories[seed], tokens, wanted, seed
         ).items():
-            found = _matches(labels, features, tokens, wanted)
-            parts.append(found.assign(seed=seed, stream=stream))
+            for walk, label in enumerate(labels):
+                found = _matches(label, features, tokens, wanted)
+                parts.append(found.assign(seed=seed, stream=stream, walk=walk))
             shares.append(share)
     table = pd.concat(parts, ignore_index=True)
     _, doubt = gate(response, tokens, wanted.choice.reliability)
     statistics = {}
     for stream, prefix in (("last", ""), ("first", "first_")):
         rows = table[table["stream"] == stream]
-        own = np.asarray(rows["f1"] >= wanted.match, dtype=float)
-        chance = np.asarray(rows["chance_match"], dtype=float)
-        statistics[f"{prefix}match_share"] = _over_clusters(own, wanted)
-        statistics[f"{prefix}match_chance"] = _over_clusters(chance, wanted)
-        statistics[f"{prefix}match_margin"] = _over_clusters(own - 2 * chance, wanted)
+        own = (rows["f1"] >= wanted.match).astype(float)
+        chance = rows["chance_match"]
+        for name, values in (("share", own), ("chance", chance), ("margin", own - 2 * chance)):
+            statistics[f"{prefix}match_{name}"] = _over_clusters(values, rows["walk"], wanted)
     statistics = {name: doubtful(number, doubt) for name, number in statistics.items()}
     return table, statistics | {"explained": exact(min(shares), len(shares))}
 
 
-def _over_clusters(values: Array, settings: Settings) -> Measured:
-    if not len(values):
+def _over_clusters(values: pd.Series, walks: pd.Series, settings: Settings) -> Measured:
+    """Mean over clusters, then over clusterings; its interval from resampling clusters, and from
+    the spread of the clusterings."""
+    each = [np.asarray(of, dtype=float) for _, of in values.groupby(walks)]
+    if len(each) < settings.walks:
         return Measured(float("nan"), n=0)
-    return bootstrap(
-        lambda some: float(values[some].mean()), len(values), seed=0, repeats=settings.bootstrap
-    )
+    found = [_resampled(of, settings.bootstrap) for of in each]
+    ends = [(one.low or 0.0, one.high or 0.0, one.n) for one in found]
+    low, high, clusters = np.mean(ends, axis=0).tolist()
+    spread = mean_of([one.value for one in found])
+    return widened(Measured(spread.value, low, high, n=round(clusters)), spread)
+
+
+def _resampled(values: Array, repeats: int) -> Measured:
+    return bootstrap(lambda some: float(values[some].mean()), len(values), seed=0, repeats=repeats)
 
 
 def _features(

@@ -1,6 +1,7 @@
 """Claim C6 of figure 14: clusters of susceptibilities to noise that knows nothing of the loss."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,10 @@ import xarray as xr
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.metrics import roc_auc_score
 
-from stagewise.estimators.local_clusters import UNCLUSTERED, mutual_information
+from stagewise.estimators.local_clusters import mutual_information
 from stagewise.estimators.token_vectors import Vectors
 from stagewise.findings.measured import Measured, doubtful, exact
+from stagewise.findings.token_clusters import count, covered
 from stagewise.findings.token_spectra import (
     INDUCTION,
     Array,
@@ -23,6 +25,7 @@ from stagewise.findings.token_spectra import (
     gate,
     halves_of,
     inputs_of,
+    over_walks,
     tokens_of,
     vectors_of,
 )
@@ -38,9 +41,10 @@ def measure(
     the tether alone.
 
     inputs   response, untempered: susceptibilities of the observable `mixed`, one of each seed
-    returns  one row per kind and seed: clusters, ami, coverage, auc, correlation (of the columns of
-             the two kinds, mean). Statistics, means over seeds, intervals over sequences:
-               untempered_clusters     least number over seeds
+    returns  one row per kind, seed and clustering (walk): clusters, ami, coverage, auc,
+             correlation (of the columns of the two kinds, mean). Statistics, means over seeds and
+             clusterings, intervals over sequences and clusterings:
+               untempered_clusters     least number over seeds and clusterings
                untempered_ami          with reasons, of tokens in clusters
                ami_difference          of the two kinds
                induction_auc, untempered_induction_auc   of induction tokens along the direction
@@ -57,14 +61,19 @@ def measure(
         kind: [vectors_of(each, tokens, wanted) for each in found] for kind, found in given.items()
     }
     labels = {
-        kind: [clusters_of(each.values, wanted.clustering) for each in found]
+        kind: [
+            [clusters_of(each.values, wanted.clustering, walk) for walk in range(wanted.walks)]
+            for each in found
+        ]
         for kind, found in vectors.items()
     }
     scores = {kind: [separation(each, tokens) for each in found] for kind, found in vectors.items()}
     induction = tokens.reasons == INDUCTION
 
-    def ami(kind: str, some: Labels) -> float:
-        values = [mutual_information(tokens.reasons[some], each[some]) for each in labels[kind]]
+    def ami(kind: str, walk: int, some: Labels) -> float:
+        values = [
+            mutual_information(tokens.reasons[some], each[walk][some]) for each in labels[kind]
+        ]
         return float(np.mean(values))
 
     def auc(kind: str, some: Labels) -> float:
@@ -73,16 +82,20 @@ def measure(
     def of(statistic: Callable[[Labels], float]) -> Measured:
         return by_sequence(statistic, tokens)
 
-    counts = [len(np.unique(each[each != UNCLUSTERED])) for each in labels["untempered"]]
+    counts = [count(label) for each in labels["untempered"] for label in each]
     correlations = [
         _correlation(one, other, tokens)
         for one, other in zip(given["response"], given["untempered"], strict=True)
     ]
     doubt = "; ".join(filter(None, [doubts[kind][1] for kind in KINDS]))
     statistics = {
-        "untempered_clusters": exact(min(counts), len(counts)),
-        "untempered_ami": of(lambda some: ami("untempered", some)),
-        "ami_difference": of(lambda some: ami("response", some) - ami("untempered", some)),
+        "untempered_clusters": exact(min(counts), len(labels["untempered"])),
+        "untempered_ami": over_walks(partial(ami, "untempered"), tokens, wanted),
+        "ami_difference": over_walks(
+            lambda walk, some: ami("response", walk, some) - ami("untempered", walk, some),
+            tokens,
+            wanted,
+        ),
         "induction_auc": of(lambda some: auc("response", some)),
         "untempered_induction_auc": of(lambda some: auc("untempered", some)),
         "induction_auc_difference": of(
@@ -96,14 +109,16 @@ def measure(
         {
             "kind": kind,
             "seed": given[kind][place].attrs["seed"],
-            "clusters": len(np.unique(label[label != UNCLUSTERED])),
+            "walk": walk,
+            "clusters": count(label),
             "ami": mutual_information(tokens.reasons, label),
-            "coverage": float((label != UNCLUSTERED).mean()),
+            "coverage": covered(label),
             "auc": float(roc_auc_score(induction, scores[kind][place])),
             "correlation": correlations[place],
         }
         for kind in KINDS
-        for place, label in enumerate(labels[kind])
+        for place, each in enumerate(labels[kind])
+        for walk, label in enumerate(each)
     ]
     return pd.DataFrame(rows), statistics
 

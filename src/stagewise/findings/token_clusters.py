@@ -9,6 +9,7 @@ import xarray as xr
 from stagewise.estimators.local_clusters import UNCLUSTERED
 from stagewise.estimators.token_vectors import Vectors, prepared
 from stagewise.findings.token_spectra import (
+    Array,
     Labels,
     Tokens,
     clusters_of,
@@ -37,22 +38,31 @@ class Found(NamedTuple):
     """One seed."""
 
     vectors: Vectors
-    labels: Labels
-    """Clusters of the vectors."""
-    halves: list[Labels]
+    walks: list[Labels]
+    """Clusters of the vectors, by walks that begin elsewhere."""
+    halves: list[list[Labels]]
     """Clusters of either half of the chains."""
-    shuffled: Labels
+    shuffled: list[Labels]
     """Clusters of the vectors with every column in an order of its own."""
+
+    @property
+    def labels(self) -> Labels:
+        """Those of the first walk, where one is looked at."""
+        return self.walks[0]
 
 
 def found_of(response: xr.Dataset, tokens: Tokens, settings: Settings) -> Found:
     vectors = vectors_of(response, tokens, settings)
     random = np.random.default_rng(0)
+
+    def each(values: Array) -> list[Labels]:
+        return [clusters_of(values, settings.clustering, walk) for walk in range(settings.walks)]
+
     return Found(
         vectors,
-        clusters_of(vectors.values, settings.clustering),
-        [clusters_of(half, settings.clustering) for half in vectors.halves],
-        clusters_of(random.permuted(vectors.values, axis=0), settings.clustering),
+        each(vectors.values),
+        [each(half) for half in vectors.halves],
+        each(random.permuted(vectors.values, axis=0)),
     )
 
 

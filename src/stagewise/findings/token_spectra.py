@@ -12,7 +12,7 @@ from stagewise.data.synthetic_language import CLASSES
 from stagewise.estimators.local_clusters import Clustering, clusters
 from stagewise.estimators.response_matrix import factor_to_reach, reliability
 from stagewise.estimators.token_vectors import Vectors, reliable_vectors, sparse_places
-from stagewise.findings.measured import Measured, jackknife
+from stagewise.findings.measured import Measured, jackknife, mean_of, widened
 from stagewise.testbeds.synthetic_language import mixed
 
 Array = NDArray[np.float64]
@@ -52,6 +52,13 @@ class Settings:
     """Of the testbed."""
     choice: Choice = field(default_factory=Choice)
     clustering: Clustering = field(default_factory=Clustering)
+    walks: int = 8
+    """Clusterings that begin at other points, over which scores are averaged: what a single one
+    finds hangs on where walks begin, and so on rounding."""
+
+    def __post_init__(self) -> None:
+        if self.walks < 2:
+            raise ValueError(f"walks: the spread of at least 2 is needed, got {self.walks}")
 
 
 class Tokens(NamedTuple):
@@ -110,9 +117,9 @@ def gate(found: Sequence[xr.Dataset], tokens: Tokens, least: float) -> tuple[Mea
     return Measured(lowest, n=len(medians)), doubt
 
 
-def clusters_of(values: Array, settings: Clustering) -> Labels:
-    """The cluster of each token; seeds of the walk are drawn alike for all that is compared."""
-    return clusters(values, settings, seed=0)
+def clusters_of(values: Array, settings: Clustering, walk: int = 0) -> Labels:
+    """The cluster of each token; where walks begin is drawn alike for all that is compared."""
+    return clusters(values, settings, seed=walk)
 
 
 def by_sequence(statistic: Callable[[Labels], Any], tokens: Tokens) -> Measured:
@@ -123,6 +130,20 @@ def by_sequence(statistic: Callable[[Labels], Any], tokens: Tokens) -> Measured:
         return float(statistic(np.flatnonzero(np.isin(places, chosen))))
 
     return jackknife(of, len(names))
+
+
+def over_walks(
+    statistic: Callable[[int, Labels], float], tokens: Tokens, settings: Settings
+) -> Measured:
+    """Mean over clusterings of a statistic of clustering and token numbers; its interval from
+    leaving out one sequence at a time, and from the spread of the clusterings."""
+    walks, everything = range(settings.walks), np.arange(len(tokens.sequences))
+
+    def mean(some: Labels) -> float:
+        return float(np.mean([statistic(walk, some) for walk in walks]))
+
+    spread = mean_of([statistic(walk, everything) for walk in walks])
+    return widened(by_sequence(mean, tokens), spread)
 
 
 def inputs_of(inputs: Mapping[str, list[xr.Dataset]], name: str) -> list[xr.Dataset]:
