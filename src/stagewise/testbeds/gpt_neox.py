@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 
 from stagewise.data.tokens import Tokens
 from stagewise.data.windows import windows
-from stagewise.models import causal_lm
+from stagewise.models import causal_attention, causal_lm
 from stagewise.models.causal_lm_parts import components
 from stagewise.seeds import generator, stream_seed
 from stagewise.settings import SettingsError
@@ -133,6 +133,7 @@ def _module(model: Model, vocabulary: int, stream: Generator) -> Any:
     # Imported here: it takes seconds, and settings are checked before.
     from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 
+    causal_attention.register()
     settings: dict[str, Any] = {
         "vocab_size": vocabulary,
         "hidden_size": model.width,
@@ -141,7 +142,7 @@ def _module(model: Model, vocabulary: int, stream: Generator) -> Any:
         "intermediate_size": 4 * model.width,
         "max_position_embeddings": model.length,
         "rotary_pct": model.rotary,
-        "attn_implementation": "eager",
+        "attn_implementation": causal_attention.NAME,
     }
     config = GPTNeoXConfig(**settings)
     with torch.random.fork_rng(devices=[]):
