@@ -47,7 +47,7 @@ def measure(
              strings, those of the first clustering:
                reliability         least over seeds of the median split-half of all columns
                kept_columns        least number
-               clusters            least number over seeds and clusterings
+               clusters            least over seeds of the mean number
                ami, ami_shuffled   adjusted mutual information of clusters and reasons, of tokens in
                                    clusters; the same with permuted columns
                ami_margin          the first less twice the second, if that is positive
@@ -113,7 +113,7 @@ def _scores(found: list[Found], tokens: Tokens, settings: Settings) -> dict[str,
         "coverage": coverage,
         "stability": halves,
     }
-    least = min(count(labels) for each in own for labels in each)
+    least = min(float(np.mean([count(labels) for labels in each])) for each in own)
     return {"clusters": exact(least, len(found))} | {
         name: over_walks(statistic, tokens, settings) for name, statistic in statistics.items()
     }

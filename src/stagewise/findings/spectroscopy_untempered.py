@@ -44,7 +44,7 @@ def measure(
     returns  one row per kind, seed and clustering (walk): clusters, ami, coverage, auc,
              correlation (of the columns of the two kinds, mean). Statistics, means over seeds and
              clusterings, intervals over sequences and clusterings:
-               untempered_clusters     least number over seeds and clusterings
+               untempered_clusters     least over seeds of the mean number
                untempered_ami          with reasons, of tokens in clusters
                ami_difference          of the two kinds
                induction_auc, untempered_induction_auc   of induction tokens along the direction
@@ -82,14 +82,14 @@ def measure(
     def of(statistic: Callable[[Labels], float]) -> Measured:
         return by_sequence(statistic, tokens)
 
-    counts = [count(label) for each in labels["untempered"] for label in each]
+    counts = [float(np.mean([count(label) for label in each])) for each in labels["untempered"]]
     correlations = [
         _correlation(one, other, tokens)
         for one, other in zip(given["response"], given["untempered"], strict=True)
     ]
     doubt = "; ".join(filter(None, [doubts[kind][1] for kind in KINDS]))
     statistics = {
-        "untempered_clusters": exact(min(counts), len(labels["untempered"])),
+        "untempered_clusters": exact(min(counts), len(counts)),
         "untempered_ami": over_walks(partial(ami, "untempered"), tokens, wanted),
         "ami_difference": over_walks(
             lambda walk, some: ami("response", walk, some) - ami("untempered", walk, some),
