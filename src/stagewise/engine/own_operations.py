@@ -1,7 +1,7 @@
 """Our kernels in place of torch's, where operations run one at a time.
 
 They stand behind torch's own operations, as the processor's kernels of `mm`, `bmm`, `addmm`,
-`logsumexp` and fused attention: how a model calls these, and their derivatives, stay torch's.
+`logsumexp`, layer norms and fused attention: how a model calls these, and their derivatives, stay torch's.
 """
 
 import logging
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.library import Library, get_kernel
 
-from stagewise.engine import attention, log_sum_exp, products
+from stagewise.engine import attention, layer_norm, log_sum_exp, products
 from stagewise.engine.machine_code import uncompiled
 
 log = logging.getLogger("stagewise")
@@ -32,6 +32,7 @@ def usable() -> bool:
         out, norms = attention.attended(one, one, one, causal=True)
         attention.gradients(out, one, one, one, norms, causal=True)
         log_sum_exp.log_sum_exp(one)
+        layer_norm.normed(one, one[0, 0, 0], one[0, 0, 0], 1.0)
     except Exception as error:
         # whatever a compiler can fail with: torch has its own
         log.warning("%s: torch's kernels are used", uncompiled(error))
@@ -41,9 +42,9 @@ def usable() -> bool:
 
 @contextmanager
 def own_operations(wanted: bool = True) -> Iterator[None]:
-    """In this context, products of matrices, attention and log-sum-exp of the sizes of small models
-    in single precision on a processor are those of `products`, `attention` and `log_sum_exp`; all
-    else is torch's."""
+    """In this context, products of matrices, attention, layer norms and log-sum-exp of the sizes of
+    small models in single precision on a processor are those of `products`, `attention`,
+    `layer_norm` and `log_sum_exp`; all else is torch's."""
     if not wanted:
         yield
         return
@@ -132,11 +133,38 @@ def _log_sum_exp(numbers: Tensor, dim: list[int], keepdim: bool = False) -> Tens
     return log_sum_exp.log_sum_exp(numbers)
 
 
+def _normed(
+    numbers: Tensor, shape: list[int], scale: Tensor | None, shift: Tensor | None, epsilon: float
+) -> tuple[Tensor, Tensor, Tensor] | None:
+    if scale is None or shift is None or not layer_norm.suits(numbers, shape, scale, shift):
+        return None
+    return layer_norm.normed(numbers, scale, shift, epsilon)
+
+
+def _normed_back(
+    slope: Tensor,
+    numbers: Tensor,
+    shape: list[int],
+    means: Tensor,
+    inverses: Tensor,
+    scale: Tensor | None,
+    shift: Tensor | None,
+    wanted: list[bool],
+) -> tuple[Tensor | None, Tensor | None, Tensor | None] | None:
+    if scale is None or not layer_norm.suits(numbers, shape, slope, means, inverses, scale):
+        return None
+    found = layer_norm.gradients(slope, numbers, means, inverses, scale)
+    first, second, third = (one if asked else None for one, asked in zip(found, wanted, strict=True))
+    return first, second, third
+
+
 OURS: Mapping[str, Callable[..., object]] = {
     "mm": _mm,
     "bmm": _bmm,
     "addmm": _addmm,
     "logsumexp": _log_sum_exp,
+    "native_layer_norm": _normed,
+    "native_layer_norm_backward": _normed_back,
     "_scaled_dot_product_flash_attention_for_cpu": _attended,
     "_scaled_dot_product_flash_attention_for_cpu_backward": _attended_back,
 }

@@ -21,6 +21,21 @@ def twins(configurations: Sequence[Configuration]) -> list[int]:
     ]
 
 
+def distinct(
+    settings: Sequence[Configuration], keys: Sequence[tuple[int, int]], step: int
+) -> tuple[list[int], list[int]]:
+    """Rows that between them have everything that is trained at this step, and of every row the
+    place among them of the one it is still the same as.
+
+    What an emphasis tells apart is the same until it begins. `settings` and `keys` of each row, and
+    `step`, are those of `emphasise`.
+    """
+    begun = [s.emphasis is not None and step > s.emphasis.start for s in settings]
+    parted = [(key, row if apart else None) for row, (key, apart) in enumerate(zip(keys, begun, strict=True))]
+    places = {one: place for place, one in enumerate(dict.fromkeys(parted))}
+    return [parted.index(one) for one in places], [places[one] for one in parted]
+
+
 def emphasise(
     batch: dict[str, Tensor],
     testbed: Testbed,

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from stagewise.engine.cost import cost
+from stagewise.engine.execution import multiplies
 from stagewise.engine.noise import index_block
 from stagewise.engine.parts import CACHE
 from stagewise.engine.program import Program, flatten
@@ -16,7 +17,7 @@ from stagewise.resume import restore_streams, stream_states
 from stagewise.seeds import generator
 from stagewise.settings import SettingsError
 from stagewise.testbeds.testbed import Testbed
-from stagewise.training.emphasis import emphasise, twins
+from stagewise.training.emphasis import distinct, emphasise, twins
 from stagewise.training.optimizers import OPTIMIZERS, Hyperparameters, Memory
 from stagewise.training.schedule import checkpoint_steps
 from stagewise.training.training import Configuration, Training
@@ -77,10 +78,13 @@ class Fleet:
             )
         one = Program(testbed.losses, self.shapes, {}, rows=1, half=half)
         batch = {name: tensor[: self._batch] for name, tensor in testbed.data.items()}
-        written = cost(lambda: one.loss_and_gradient(self._position[:1], batch)).written
+        each = cost(lambda: one.loss_and_gradient(self._position[:1], batch))
         # Models whose step does not fit the cache would only fetch each other from memory.
+        alone = each.written > CACHE
+        steps = training.longest * len(self._keys)
+        own = alone and multiplies("auto", steps=steps, cost=each)
         self._trained = Program(
-            testbed.losses, self.shapes, {}, rows=1, half=half, alone=written > CACHE
+            testbed.losses, self.shapes, {}, rows=1, half=half, alone=alone, own=own
         )
         self._schedule = set(
             checkpoint_steps(
@@ -141,13 +145,7 @@ class Fleet:
             samples = self._testbed.samples or 0
             picked = index_block(self._picks, BLOCK, samples, self._batch)
         for inner in range(min(BLOCK, self._training.longest - self.step)):
-            if picked is None:
-                loss, gradient = self._trained.loss_and_gradient(self._position, self._testbed.data)
-            else:
-                batch = self._minibatch(picked[:, inner])
-                loss, gradient = self._trained.loss_and_gradient(
-                    self._position, batch, shared=False
-                )
+            loss, gradient = self._gradient(None if picked is None else picked[:, inner])
             self.step += 1
             self._position, self._memory = self._update(
                 self._position, gradient, self._memory, self._now(), self._decays, self.step
@@ -163,19 +161,21 @@ class Fleet:
             )
         self._leave()
 
-    def _minibatch(self, picked: Tensor) -> dict[str, Tensor]:
-        """Of each model in flight at the next step, from its own numbers (row, sample)."""
+    def _gradient(self, picked: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Losses and gradients of the models in flight at the next step, each on samples of its own
+        numbers (row, sample) or on all."""
+        if picked is None:
+            return self._trained.loss_and_gradient(self._position, self._testbed.data)
         batch = {name: tensor[picked] for name, tensor in self._testbed.data.items()}
         rows = self._rows.tolist()
-        emphasise(
-            batch,
-            self._testbed,
-            [self._settings[row] for row in rows],
-            [self._batches[row] for row in rows],
-            seed=self._seed,
-            step=self.step + 1,
-        )
-        return batch
+        settings, keys = [self._settings[row] for row in rows], [self._batches[row] for row in rows]
+        emphasise(batch, self._testbed, settings, keys, seed=self._seed, step=self.step + 1)
+        some, of = distinct(settings, keys, self.step + 1)
+        if len(some) == len(rows):
+            return self._trained.loss_and_gradient(self._position, batch, shared=False)
+        part = {name: tensor[some] for name, tensor in batch.items()}
+        loss, gradient = self._trained.loss_and_gradient(self._position[some], part, shared=False)
+        return loss[of], gradient[of]
 
     def _now(self) -> Hyperparameters:
         """The settings at this step."""
