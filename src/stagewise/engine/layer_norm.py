@@ -131,9 +131,7 @@ def normed(
     gradient needs: their means and inverse standard deviations (..., 1)."""
     wide, found = numbers.shape[-1], torch.empty_like(numbers)
     means, inverses = (numbers.new_empty(*numbers.shape[:-1], 1) for _ in range(2))
-    kernel = function(
-        KERNEL, "forward", (c_void_p,) * 6 + (c_int64, c_int64, c_float, c_int64)
-    )
+    kernel = function(KERNEL, "forward", (c_void_p,) * 6 + (c_int64, c_int64, c_float, c_int64))
     given = (numbers, scale, shift, found, means, inverses)
     rows = numbers.numel() // wide
     kernel(*(t.data_ptr() for t in given), rows, wide, epsilon, torch.get_num_threads())

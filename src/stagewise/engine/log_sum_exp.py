@@ -1,9 +1,11 @@
-"""log of sums of exponentials along the last dimension, by a kernel of our own.
+"""log of sums of exponentials along the last dimension and its gradient, by kernels of our own.
 
-torch goes over the numbers five times and writes them twice; here a row stays in the cache.
+torch goes over the numbers five times and writes them twice, and for the gradient writes them three
+times; here a row stays in the cache.
 """
 
 from ctypes import c_int64, c_void_p
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -67,6 +69,23 @@ extern "C" void log_sum_exp(
   for (int64_t row = 0; row < rows; row += LANES)
     some_rows(numbers + row * wide, out + row, std::min<int64_t>(LANES, rows - row), wide);
 }
+
+// slope times the softmax, of LANES numbers at once
+extern "C" void gradient(
+    const float* numbers, const float* found, const float* slopes, float* out, int64_t rows,
+    int64_t wide, int64_t threads) {
+  const float scale = 1.44269504f;
+  int64_t even = wide / LANES * LANES;
+  #pragma omp parallel for num_threads(threads) if (threads > 1)
+  for (int64_t row = 0; row < rows; row++) {
+    const float* at = numbers + row * wide;
+    float* to = out + row * wide;
+    for (int64_t j = 0; j < even; j += LANES)
+      store(to + j, power((load(at + j) - found[row]) * scale) * slopes[row]);
+    Vector last = power((last_of(at, even, wide) - found[row]) * scale) * slopes[row];
+    std::copy_n((const float*)&last, wide - even, to + even);
+  }
+}
 """
 )
 
@@ -85,3 +104,24 @@ def log_sum_exp(numbers: Tensor) -> Tensor:
     threads = torch.get_num_threads()
     kernel(numbers.data_ptr(), out.data_ptr(), out.numel(), numbers.shape[-1], threads)
     return out
+
+
+class LogSumExp(torch.autograd.Function):
+    """`log_sum_exp`, to be differentiated once."""
+
+    @staticmethod
+    def forward(ctx: Any, numbers: Tensor) -> Tensor:
+        found = log_sum_exp(numbers)
+        ctx.save_for_backward(numbers, found)
+        return found
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
+    def backward(ctx: Any, slopes: Tensor) -> Tensor:
+        numbers, found = ctx.saved_tensors
+        out = torch.empty_like(numbers)
+        kernel = function(KERNEL, "gradient", (c_void_p,) * 4 + (c_int64,) * 3)
+        given = (numbers, found, slopes.contiguous(), out)
+        threads = torch.get_num_threads()
+        kernel(*(t.data_ptr() for t in given), found.numel(), numbers.shape[-1], threads)
+        return out

@@ -1,7 +1,8 @@
 """Our kernels in place of torch's, where operations run one at a time.
 
 They stand behind torch's own operations, as the processor's kernels of `mm`, `bmm`, `addmm`,
-`logsumexp`, layer norms and fused attention: how a model calls these, and their derivatives, stay torch's.
+`logsumexp`, layer norms and fused attention: how a model calls these, and all derivatives but that
+of `logsumexp`, stay torch's.
 """
 
 import logging
@@ -62,15 +63,16 @@ def _registered() -> Library:
     they hand on to torch's."""
     library = Library("aten", "IMPL")
     for name, ours in OURS.items():
-        library.impl(name, _or_torch(name, ours), "CPU")
+        library.impl(name, _or_torch(name, ours, "CPU"), "CPU", with_keyset=True)
+    ours = _or_torch("logsumexp", _log_sum_exp_with_gradient, "AutogradCPU")
+    library.impl("logsumexp", ours, "AutogradCPU", with_keyset=True)
     return library
 
 
-def _or_torch(name: str, ours: Callable[..., Any]) -> Callable[..., Any]:
-    theirs = get_kernel(f"aten::{name}", "CPU")
-    keys = torch._C.DispatchKeySet(torch._C.DispatchKey.CPU)
+def _or_torch(name: str, ours: Callable[..., Any], key: str) -> Callable[..., Any]:
+    theirs = get_kernel(f"aten::{name}", key)
 
-    def call(*args: Any, **kwargs: Any) -> Any:
+    def call(keys: Any, *args: Any, **kwargs: Any) -> Any:
         found = ours(*args, **kwargs) if _wanted.get() else None
         return theirs.call_boxed(keys, *args, **kwargs) if found is None else found
 
@@ -154,8 +156,20 @@ def _normed_back(
     if scale is None or not layer_norm.suits(numbers, shape, slope, means, inverses, scale):
         return None
     found = layer_norm.gradients(slope, numbers, means, inverses, scale)
-    first, second, third = (one if asked else None for one, asked in zip(found, wanted, strict=True))
+    first, second, third = (
+        one if asked else None for one, asked in zip(found, wanted, strict=True)
+    )
     return first, second, third
+
+
+def _log_sum_exp_with_gradient(
+    numbers: Tensor, dim: list[int], keepdim: bool = False
+) -> Tensor | None:
+    asked = torch.is_grad_enabled() and numbers.requires_grad
+    if not asked or not log_sum_exp.suits(numbers, dim, keepdim):
+        return None
+    found: Tensor = log_sum_exp.LogSumExp.apply(numbers)  # type: ignore[no-untyped-call]
+    return found
 
 
 OURS: Mapping[str, Callable[..., object]] = {

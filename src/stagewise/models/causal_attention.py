@@ -30,15 +30,6 @@ def attention(
     **further: Any,
 ) -> tuple[Tensor, None]:
     """softmax(scaling q k^T) v, (sample, place, head, size) from three of (sample, head, place,
-    size), and nothing, as transformers wants it.
-
-    In plain tensor operations where gradients are asked for, perhaps of gradients; fused where not.
-    """
-    if torch.is_grad_enabled():
-        weights = (query @ key.mT) * scaling
-        if attention_mask is not None:
-            weights = weights + attention_mask
-        mixed = weights.softmax(-1, dtype=torch.float32).to(query.dtype) @ value
-    else:
-        mixed = scaled_dot_product_attention(query, key, value, is_causal=True, scale=scaling)
+    size), and nothing, as transformers wants it."""
+    mixed = scaled_dot_product_attention(query, key, value, is_causal=True, scale=scaling)
     return mixed.transpose(1, 2).contiguous(), None

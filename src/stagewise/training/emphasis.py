@@ -31,7 +31,10 @@ def distinct(
     `step`, are those of `emphasise`.
     """
     begun = [s.emphasis is not None and step > s.emphasis.start for s in settings]
-    parted = [(key, row if apart else None) for row, (key, apart) in enumerate(zip(keys, begun, strict=True))]
+    parted = [
+        (key, row if apart else None)
+        for row, (key, apart) in enumerate(zip(keys, begun, strict=True))
+    ]
     places = {one: place for place, one in enumerate(dict.fromkeys(parted))}
     return [parted.index(one) for one in places], [places[one] for one in parted]
 
