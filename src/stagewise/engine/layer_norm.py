@@ -16,7 +16,7 @@ from stagewise.engine.vectors import VECTORS
 LEAST = 4096
 """Numbers below which getting ready takes longer than torch does."""
 STEP, WIDEST = 16, 1024
-"""What the width of a row must be a multiple of, so that whole vectors make it up, and its limit."""
+"""What the width of a row is a multiple of, so that whole vectors make it up, and its limit."""
 
 KERNEL = (
     PRODUCT
@@ -114,8 +114,8 @@ extern "C" void backward(
 
 
 def suits(numbers: Tensor, shape: list[int], *others: Tensor | None) -> bool:
-    """Whether the kernel is the faster one: numbers (..., width) whose rows are normed over `shape`,
-    (width,) and no more, beside `others`, scale and shift among them, that have to be there."""
+    """Whether the kernel is the faster one: numbers (..., width), each row normed, which is the
+    `shape` (width,), beside `others`, scale and shift among them, which have to be there."""
     if any(other is None for other in others) or len(shape) != 1 or numbers.shape[-1] != shape[0]:
         return False
     of_size = shape[0] % STEP == 0 and shape[0] <= WIDEST and numbers.numel() >= LEAST

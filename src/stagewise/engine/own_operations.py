@@ -156,9 +156,7 @@ def _normed_back(
     if scale is None or not layer_norm.suits(numbers, shape, slope, means, inverses, scale):
         return None
     found = layer_norm.gradients(slope, numbers, means, inverses, scale)
-    first, second, third = (
-        one if asked else None for one, asked in zip(found, wanted, strict=True)
-    )
+    first, second, third = (one if ask else None for one, ask in zip(found, wanted, strict=True))
     return first, second, third
 
 

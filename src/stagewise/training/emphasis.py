@@ -30,13 +30,13 @@ def distinct(
     What an emphasis tells apart is the same until it begins. `settings` and `keys` of each row, and
     `step`, are those of `emphasise`.
     """
-    begun = [s.emphasis is not None and step > s.emphasis.start for s in settings]
-    parted = [
-        (key, row if apart else None)
-        for row, (key, apart) in enumerate(zip(keys, begun, strict=True))
-    ]
-    places = {one: place for place, one in enumerate(dict.fromkeys(parted))}
-    return [parted.index(one) for one in places], [places[one] for one in parted]
+    first: dict[object, int] = {}
+    of: list[int] = []
+    for row, (setting, key) in enumerate(zip(settings, keys, strict=True)):
+        begun = setting.emphasis is not None and step > setting.emphasis.start
+        of.append(first.setdefault((key, row if begun else None), row))
+    some = list(first.values())
+    return some, [some.index(row) for row in of]
 
 
 def emphasise(

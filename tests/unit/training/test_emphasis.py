@@ -12,7 +12,7 @@ from stagewise.progress import silent
 from stagewise.resume import SideFile
 from stagewise.settings import SettingsError, build
 from stagewise.testbeds.testbed import Points, Testbed
-from stagewise.training.emphasis import emphasise, twins
+from stagewise.training.emphasis import distinct, emphasise, twins
 from stagewise.training.fleet import BLOCK
 from stagewise.training.loop import train
 from stagewise.training.training import Configuration, Emphasis, Training
@@ -114,6 +114,21 @@ def test_twins() -> None:
     assert twins([plain, early, late]) == [0, 0, 0]
     assert twins([fast, plain, early, plain]) == [0, 1, 1, 3]  # equals see batches of their own
     assert twins([fast, early, late]) == [0, 1, 1]
+
+
+def test_what_is_still_the_same_is_trained_once() -> None:
+    plain = Configuration(learning_rate=0.1, batch=8)
+    early = replace(plain, emphasis=Emphasis(**emphasis(0.5, 0, 5)))
+    late = replace(plain, emphasis=Emphasis(**emphasis(0.5, 5, 10)))
+    settings = [plain, plain, early, late, late]
+    keys = [(0, 0), (0, 1), (0, 0), (0, 0), (0, 1)]
+    assert distinct(settings, keys, 1) == ([0, 1, 2], [0, 1, 2, 0, 1])
+    assert distinct(settings, keys, 5) == ([0, 1, 2], [0, 1, 2, 0, 1])
+    assert distinct(settings, keys, 6) == ([0, 1, 2, 3, 4], [0, 1, 2, 3, 4])
+    # after an emphasis what it told apart stays apart
+    assert distinct(settings, keys, 99)[0] == [0, 1, 2, 3, 4]
+    # without the plain one the others still share what comes before
+    assert distinct([late, late], [(0, 0), (0, 0)], 3) == ([0], [0, 0])
 
 
 class Stop(Exception):

@@ -10,12 +10,15 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
+from stagewise.engine.machine_code import compiler
 from stagewise.engine.noise import index_block
 from stagewise.progress import silent
 from stagewise.resume import SideFile
 from stagewise.seeds import generator
 from stagewise.settings import SettingsError, build
+from stagewise.testbeds import synthetic_language
 from stagewise.testbeds.testbed import Points, Testbed
+from stagewise.training import fleet
 from stagewise.training.fleet import BLOCK, DivergedTrainingError
 from stagewise.training.loop import tokens_per_step, train
 from stagewise.training.schedule import checkpoint_steps
@@ -199,6 +202,28 @@ def test_half_precision_is_of_products_only() -> None:
 def test_half_precision_is_not_for_double() -> None:
     with pytest.raises(SettingsError, match=r"precision: bfloat16 .* network are float64"):
         run({"learning_rate": 0.05}, precision="bfloat16")
+
+
+@pytest.mark.skipif(compiler() is None, reason="needs a C++ compiler")
+def test_our_kernels_train_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model too large for the cache, by our own kernels where the run repays loading them."""
+    testbed = synthetic_language.build({"train": 256, "test": 8, "alone": 8, "refined": 8}, seed=1)
+    setting = {"optimizer": "adamw", "learning_rate": 3e-3, "batch": 32}
+    training = build(Training, {"configurations": [setting], "steps": 10, "models": 2}, "training")
+
+    def decide(choice: str, *, steps: int, cost: Any) -> bool:
+        asked.append(steps)
+        return len(asked) == 2
+
+    asked: list[int] = []
+    monkeypatch.setattr(fleet, "multiplies", decide)
+    found = [train(testbed, training, seed=9, report=silent) for _ in range(2)]
+    assert asked == [20, 20]  # of both models
+    moved = apart = 0.0
+    for name, (start, end) in ((n, t[[0, -1]]) for n, t in found[0].parameters.items()):
+        moved += float((end - start).square().sum())
+        apart += float((found[1].parameters[name][-1] - end).square().sum())
+    assert 0 < apart < 1e-4 * moved
 
 
 def test_tokens_of_a_step() -> None:
