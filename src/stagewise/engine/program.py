@@ -97,7 +97,7 @@ class Program:
         self, parameters: dict[str, Tensor], rows: int, batch: Mapping[str, Tensor], shared: bool
     ) -> Tensor:
         constants = self._constants_for(rows)
-        if rows == 1 or self._alone:  # mapping one model costs more than a small model
+        if self._by_turns(rows):
             return torch.stack(
                 [
                     self._loss(
@@ -110,6 +110,27 @@ class Program:
             )
         with sdpa_kernel(PLAIN):
             return self._mapped[shared](parameters, constants, dict(batch))
+
+    def _by_turns(self, rows: int) -> bool:
+        return rows == 1 or self._alone  # mapping one model costs more than a small model
+
+    def _one_by_one(
+        self, position: Tensor, batch: Mapping[str, Tensor], shared: bool
+    ) -> tuple[Tensor, Tensor]:
+        """Losses and gradients of models by turns: of each, all before the next begins, so that
+        what the second half of it needs is still in the cache."""
+        constants = self._constants_for(len(position))
+        losses, gradients = [], []
+        for row, one in enumerate(position.detach().unbind()):
+            free = one.requires_grad_()
+            loss = self._loss(
+                unflatten(free, self._shapes),
+                _row(constants, row),
+                dict(batch) if shared else _row(batch, row),
+            )
+            losses.append(loss.detach())
+            gradients += torch.autograd.grad(loss, free)
+        return torch.stack(losses), torch.stack(gradients)
 
     def loss_and_gradient(
         self,
@@ -127,6 +148,8 @@ class Program:
         others is not computed, but zero.
         """
         with torch.enable_grad(), own_operations(self._own):
+            if moving is None and self._by_turns(len(position)):
+                return self._one_by_one(position, batch, shared)
             if moving is None:
                 free = position.detach().requires_grad_()
                 loss = self._of(free, batch, shared)

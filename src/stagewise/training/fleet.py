@@ -69,7 +69,6 @@ class Fleet:
         for setting in settings:
             if setting.emphasis is not None:
                 testbed.of(setting.emphasis.distribution)  # ends a run that has no such data
-        self._program = Program(testbed.losses, self.shapes, {}, rows=1)
         half = training.precision == "bfloat16"
         if half and self._position.dtype != torch.float32:
             raise SettingsError(
@@ -81,10 +80,10 @@ class Fleet:
         each = cost(lambda: one.loss_and_gradient(self._position[:1], batch))
         # Models whose step does not fit the cache would only fetch each other from memory.
         alone = each.written > CACHE
-        steps = training.longest * len(self._keys)
-        own = alone and multiplies("auto", steps=steps, cost=each)
-        self._trained = Program(
-            testbed.losses, self.shapes, {}, rows=1, half=half, alone=alone, own=own
+        own = alone and multiplies("auto", steps=training.longest * len(self._keys), cost=each)
+        self._program, self._trained = (
+            Program(testbed.losses, self.shapes, {}, rows=1, half=h, alone=alone, own=own)
+            for h in (False, half)
         )
         self._schedule = set(
             checkpoint_steps(
