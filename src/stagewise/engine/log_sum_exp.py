@@ -116,7 +116,7 @@ class LogSumExp(torch.autograd.Function):
         return found
 
     @staticmethod
-    @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
+    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, slopes: Tensor) -> Tensor:
         numbers, found = ctx.saved_tensors
         out = torch.empty_like(numbers)

@@ -166,7 +166,7 @@ def _log_sum_exp_with_gradient(
     asked = torch.is_grad_enabled() and numbers.requires_grad
     if not asked or not log_sum_exp.suits(numbers, dim, keepdim):
         return None
-    found: Tensor = log_sum_exp.LogSumExp.apply(numbers)  # type: ignore[no-untyped-call]
+    found: Tensor = log_sum_exp.LogSumExp.apply(numbers)
     return found
 
 

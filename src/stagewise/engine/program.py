@@ -120,7 +120,8 @@ class Program:
         """Losses and gradients of models by turns: of each, all before the next begins, so that
         what the second half of it needs is still in the cache."""
         constants = self._constants_for(len(position))
-        losses, gradients = [], []
+        losses: list[Tensor] = []
+        gradients: list[Tensor] = []
         for row, one in enumerate(position.detach().unbind()):
             free = one.requires_grad_()
             loss = self._loss(
