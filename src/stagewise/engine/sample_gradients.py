@@ -4,6 +4,9 @@ from collections.abc import Callable, Mapping
 
 from torch import Tensor
 from torch.func import grad, jacrev, vmap
+from torch.nn.attention import sdpa_kernel
+
+from stagewise.engine.program import PLAIN
 
 Function = Callable[[Mapping[str, Tensor], Mapping[str, Tensor]], Tensor]
 
@@ -16,7 +19,8 @@ def sample_gradients(
     def one(w: dict[str, Tensor], sample: dict[str, Tensor]) -> Tensor:
         return value(w, {name: tensor[None] for name, tensor in sample.items()})[0]
 
-    found: dict[str, Tensor] = vmap(grad(one), in_dims=(None, 0))(dict(parameters), dict(data))
+    with sdpa_kernel(PLAIN):
+        found: dict[str, Tensor] = vmap(grad(one), in_dims=(None, 0))(dict(parameters), dict(data))
     return found
 
 
@@ -28,5 +32,8 @@ def sample_jacobians(
     def one(w: dict[str, Tensor], sample: dict[str, Tensor]) -> Tensor:
         return outputs(w, {name: tensor[None] for name, tensor in sample.items()})[0]
 
-    found: dict[str, Tensor] = vmap(jacrev(one), in_dims=(None, 0))(dict(parameters), dict(data))
+    with sdpa_kernel(PLAIN):
+        found: dict[str, Tensor] = vmap(jacrev(one), in_dims=(None, 0))(
+            dict(parameters), dict(data)
+        )
     return found
