@@ -62,10 +62,9 @@ def _registered() -> Library:
     """Ours as kernels of torch's operations, for the rest of the process: outside of the context
     they hand on to torch's."""
     library = Library("aten", "IMPL")
-    for name, ours in OURS.items():
-        library.impl(name, _or_torch(name, ours, "CPU"), "CPU", with_keyset=True)
-    ours = _or_torch("logsumexp", _log_sum_exp_with_gradient, "AutogradCPU")
-    library.impl("logsumexp", ours, "AutogradCPU", with_keyset=True)
+    for key, ours in OURS.items():
+        for name, kernel in ours.items():
+            library.impl(name, _or_torch(name, kernel, key), key, with_keyset=True)
     return library
 
 
@@ -170,14 +169,18 @@ def _log_sum_exp_with_gradient(
     return found
 
 
-OURS: Mapping[str, Callable[..., object]] = {
-    "mm": _mm,
-    "bmm": _bmm,
-    "addmm": _addmm,
-    "logsumexp": _log_sum_exp,
-    "native_layer_norm": _normed,
-    "native_layer_norm_backward": _normed_back,
-    "_scaled_dot_product_flash_attention_for_cpu": _attended,
-    "_scaled_dot_product_flash_attention_for_cpu_backward": _attended_back,
+OURS: Mapping[str, Mapping[str, Callable[..., object]]] = {
+    "CPU": {
+        "mm": _mm,
+        "bmm": _bmm,
+        "addmm": _addmm,
+        "logsumexp": _log_sum_exp,
+        "native_layer_norm": _normed,
+        "native_layer_norm_backward": _normed_back,
+        "_scaled_dot_product_flash_attention_for_cpu": _attended,
+        "_scaled_dot_product_flash_attention_for_cpu_backward": _attended_back,
+    },
+    "AutogradCPU": {"logsumexp": _log_sum_exp_with_gradient},
 }
-"""Of torch's kernels: what ours make of their arguments, or None where these are not for us."""
+"""Of torch's kernels, by where torch dispatches them: what ours make of their arguments, or None
+where these are not for us."""

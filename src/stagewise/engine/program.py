@@ -98,18 +98,25 @@ class Program:
     ) -> Tensor:
         constants = self._constants_for(rows)
         if self._by_turns(rows):
-            return torch.stack(
-                [
-                    self._loss(
-                        _row(parameters, row),
-                        _row(constants, row),
-                        dict(batch) if shared else _row(batch, row),
-                    )
-                    for row in range(rows)
-                ]
-            )
+            each = [
+                self._loss_of(_row(parameters, row), constants, batch, shared, row)
+                for row in range(rows)
+            ]
+            return torch.stack(each)
         with sdpa_kernel(PLAIN):
             return self._mapped[shared](parameters, constants, dict(batch))
+
+    def _loss_of(
+        self,
+        parameters: dict[str, Tensor],
+        constants: Mapping[str, Tensor],
+        batch: Mapping[str, Tensor],
+        shared: bool,
+        row: int,
+    ) -> Tensor:
+        """Of one model, whose constants, and batch if it has one of its own, are in that row."""
+        seen = dict(batch) if shared else _row(batch, row)
+        return self._loss(parameters, _row(constants, row), seen)
 
     def _by_turns(self, rows: int) -> bool:
         return rows == 1 or self._alone  # mapping one model costs more than a small model
@@ -124,11 +131,7 @@ class Program:
         gradients: list[Tensor] = []
         for row, one in enumerate(position.detach().unbind()):
             free = one.requires_grad_()
-            loss = self._loss(
-                unflatten(free, self._shapes),
-                _row(constants, row),
-                dict(batch) if shared else _row(batch, row),
-            )
+            loss = self._loss_of(unflatten(free, self._shapes), constants, batch, shared, row)
             losses.append(loss.detach())
             gradients += torch.autograd.grad(loss, free)
         return torch.stack(losses), torch.stack(gradients)

@@ -12,12 +12,10 @@ NAME = "whole_texts"
 
 def register() -> None:
     """Makes it known to transformers, as NAME: `attn_implementation` of a model without padding,
-    windows or dropout."""
-    from transformers import AttentionInterface, AttentionMaskInterface
-    from transformers.masking_utils import eager_mask
+    windows or dropout. They make no mask for an attention they know none for."""
+    from transformers import AttentionInterface
 
     AttentionInterface.register(NAME, attention)
-    AttentionMaskInterface.register(NAME, eager_mask)
 
 
 def attention(
@@ -25,7 +23,7 @@ def attention(
     query: Tensor,
     key: Tensor,
     value: Tensor,
-    attention_mask: Tensor | None,
+    attention_mask: None,
     scaling: float,
     **further: Any,
 ) -> tuple[Tensor, None]:

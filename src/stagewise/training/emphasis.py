@@ -30,13 +30,15 @@ def distinct(
     What an emphasis tells apart is the same until it begins. `settings` and `keys` of each row, and
     `step`, are those of `emphasise`.
     """
-    first: dict[object, int] = {}
+    places: dict[object, int] = {}
+    some: list[int] = []
     of: list[int] = []
     for row, (setting, key) in enumerate(zip(settings, keys, strict=True)):
         begun = setting.emphasis is not None and step > setting.emphasis.start
-        of.append(first.setdefault((key, row if begun else None), row))
-    some = list(first.values())
-    return some, [some.index(row) for row in of]
+        of.append(places.setdefault((key, row if begun else None), len(some)))
+        if of[-1] == len(some):
+            some.append(row)
+    return some, of
 
 
 def emphasise(
