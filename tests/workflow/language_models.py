@@ -64,3 +64,10 @@ def saved(folder: Path, steps: Sequence[int] = (0, 20, 40)) -> Path:
         model(batch, labels=batch).loss.backward()
         optimizer.step()
     return folder
+
+
+def settings(folder: Path, /, **changes: Any) -> dict[str, Any]:
+    """Settings of the testbed: the last revision of the folder, and the text beside it."""
+    own = {"folder": str(folder), "revisions": ["step2"], "text": str(folder.parent / "text.txt")}
+    sizes = {"context": 12, "sequences": 24, "held_out": 4, "evaluation": 8}
+    return {key: v for key, v in {**own, **sizes, **changes}.items() if v is not None}
