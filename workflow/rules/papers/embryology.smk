@@ -1,4 +1,5 @@
 # The end of every run; the first seed along its training; and, as a control, without the loss.
+# Of the other seeds only what can be told first is followed.
 EMBRYOS = {
     "end": of_runs(
         "synthetic_language", "susceptibility", "response/susceptibilities.nc"
@@ -22,7 +23,12 @@ PARTS["embryology"] = {
             :1
         ],
     },
-    "order": {"along": EMBRYOS["along"]},
+    "order": {
+        "along": EMBRYOS["along"]
+        + of_runs("synthetic_language", "susceptibility", "onset/susceptibilities.nc")[
+            1:
+        ],
+    },
     "fin": EMBRYOS,
     "seeds": {"end": EMBRYOS["end"]},
     "maps": EMBRYOS,
