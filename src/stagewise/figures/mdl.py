@@ -16,7 +16,7 @@ from stagewise.figures.mdl_language import (
     judged,
 )
 from stagewise.figures.mdl_plateaus import draw_critical, draw_staircase
-from stagewise.figures.mdl_runs import draw_rivals, draw_runs
+from stagewise.figures.mdl_runs import draw_kinds, draw_rivals, draw_runs
 from stagewise.figures.style import WIDTH, letter
 
 
@@ -26,12 +26,12 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
     Rows: the theorem; deep linear networks on plateaus; language models along their training; many
     runs compared with each other; gates, bytes and controls.
     """
-    figure = plt.figure(figsize=(WIDTH, 15.5), layout="constrained")
-    rows = figure.add_gridspec(5, 6)
+    figure = plt.figure(figsize=(WIDTH, 16), layout="constrained")
+    rows = figure.add_gridspec(6, 6, height_ratios=[1, 1, 1, 1, 0.2, 1])
     axes = [figure.add_subplot(rows[0, :4]), figure.add_subplot(rows[0, 4:])]
     axes += [
         figure.add_subplot(rows[row, 2 * column : 2 * column + 2])
-        for row in range(1, 5)
+        for row in (1, 2, 3, 5)
         for column in range(3)
     ]
     draw_redundancy(axes[0], tables["code"])
@@ -47,8 +47,9 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> Figure:
     draw_levels(axes[6], tables["language"], "relative", label="LLC, relative γ")
     axes[6].set_title("... relative localization")
     draw_correlations(axes[7], tables["language"])
-    draw_runs(axes[8], tables["runs"], "fixed", legend=True)
-    draw_runs(axes[9], tables["runs"], "relative", legend=False)
+    draw_runs(axes[8], tables["runs"], "fixed")
+    draw_runs(axes[9], tables["runs"], "relative")
+    draw_kinds(figure.add_subplot(rows[4, :]), axes[8])
     draw_rivals(axes[10], tables["runs"])
     draw_gates(axes[11], tables["language"])
     draw_bytes(axes[12], tables["bytes"], judged(tables["language"]))

@@ -11,7 +11,7 @@ MARKERS = "os^Dv"
 PLACES = {"step": "equal step", "loss": "equal loss"}
 
 
-def draw_runs(axis: Axes, table: pd.DataFrame, sampling: str, *, legend: bool) -> None:
+def draw_runs(axis: Axes, table: pd.DataFrame, sampling: str) -> None:
     """Critical levels against the LLC at equal step, runs of a kind alike."""
     part = table[
         (table["row"] == "point")
@@ -28,11 +28,16 @@ def draw_runs(axis: Axes, table: pd.DataFrame, sampling: str, *, legend: bool) -
             label=str(kind).removeprefix("runs_"),
         )
     logarithmic(axis)
+    axis.tick_params(axis="x", labelsize=6)  # runs can lie three decades apart
     axis.set_xlabel(LABELS[sampling])
     axis.set_ylabel("critical levels n_q")
     axis.set_title(f"Runs at equal step: {LABELS[sampling]}")
-    if legend:
-        axis.legend(fontsize=5.5, ncols=2)
+
+
+def draw_kinds(axis: Axes, runs: Axes) -> None:
+    """What the marks of `runs` are, in the place of a panel."""
+    axis.axis("off")
+    axis.legend(*runs.get_legend_handles_labels(), fontsize=6, ncols=8, loc="center")
 
 
 def draw_rivals(axis: Axes, table: pd.DataFrame) -> None:
@@ -48,7 +53,7 @@ def draw_rivals(axis: Axes, table: pd.DataFrame) -> None:
     axis.axvline(0, color=CONTROL, linewidth=0.8)
     axis.set_yticks(range(len(LABELS)), list(LABELS.values()))
     axis.invert_yaxis()
-    axis.set_xlim(-1.05, 1.05)
+    axis.set(xlim=(-1.05, 1.05), xticks=np.linspace(-1, 1, 5))
     axis.set_xlabel("rank correlation with n_q over runs")
     axis.set_title("Over runs: the LLC and its rivals")
     axis.legend(fontsize=6, loc="lower left")
