@@ -61,7 +61,7 @@ def measure(
     weights = tokens.weights(repeats=wanted.bootstrap, seed=0)
     weights = np.concatenate([np.ones((1, weights.shape[1])), weights])
     told = [_told(along, tokens, weights) for along in runs]
-    doubt = next(filter(None, (unreliable(one.isel(checkpoint=-1)) for one in runs)), "")
+    doubts = [unreliable(one.isel(checkpoint=-1)) for one in runs]
     tables = [
         pd.DataFrame(
             {"matrix": name, "against": against, "pattern": pattern}
@@ -88,7 +88,9 @@ def measure(
             "seeds": share_of(hits, len(runs)),
         }
         for key, number in numbers.items():
-            found[f"order_{key}{suffix}"] = doubtful(number, "" if name == "two_chain" else doubt)
+            of = doubts if key == "seeds" else doubts[:1]
+            doubt = "" if name == "two_chain" else next(filter(None, of), "")
+            found[f"order_{key}{suffix}"] = doubtful(number, doubt)
     return pd.concat(tables, ignore_index=True), found
 
 
