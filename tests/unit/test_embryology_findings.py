@@ -154,6 +154,18 @@ def test_bigrams_are_told_before_induction_tokens() -> None:
     assert len(table) == 2 * 3 * (9 + 8)
 
 
+def test_noise_of_another_seed_puts_no_doubt_on_the_first() -> None:
+    settings = {"model": MODEL, "told": 0.65, "bootstrap": 10}
+    first, other = ALONG.isel(checkpoint=[1, 3]), ALONG.isel(checkpoint=[3]).assign_attrs(seed=1)
+    noise = np.random.default_rng(0).normal(size=other["restricted"].shape)
+    other["restricted"] = other["restricted"].dims, noise
+    table, found = embryology_order.measure({"along": [first, other]}, settings)
+    assert found["order_seeds"].n == 2
+    assert "halves of the draws" in found["order_seeds"].doubt
+    assert found["order_bigram_first_unforeseen"].doubt == ""
+    assert set(table["pattern"][table["seed"] == 1]) == {"bigram", "induction"}
+
+
 def test_columns_that_do_not_agree_decide_nothing() -> None:
     _, found = developed(NOISY, ALONG.isel(checkpoint=[0, -1]))
     assert "times as many draws would decide" in unreliable(NOISY[0].isel(checkpoint=0))

@@ -28,6 +28,8 @@ Array = NDArray[np.float64]
 AGAINST = ("others", "unforeseen")
 """What a pattern is told from: all other tokens, or those of blocks' first copies, which differ
 from repeated tokens in nothing but what came before."""
+TIMED = ("bigram", "induction")
+"""Patterns whose order is asked for."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +48,10 @@ def measure(
     """When patterns can be told.
 
     inputs   susceptibilities `along` training, of each followed seed
-    returns  one row per seed, step, matrix, against (in AGAINST) and pattern: ranking, the area
-             under the curve of a linear logistic fit to other sequences. Statistics, of the
-             restricted matrix or as `_two_chain` and `_residual`:
+    returns  one row per seed, step, matrix, against (in AGAINST) and pattern (of all seeds but
+             the first, those in TIMED): ranking, the area under the curve of a linear logistic fit
+             to other sequences. Statistics, of the restricted matrix or as `_two_chain` and
+             `_residual`:
                order_bigram_first     log2 of the step at which bigrams are told from all others
                                       over that of induction tokens (one added to both), first seed,
                                       with intervals over sequences
@@ -60,7 +63,10 @@ def measure(
     tokens = tokens_of(runs[0], wanted.model)
     weights = tokens.weights(repeats=wanted.bootstrap, seed=0)
     weights = np.concatenate([np.ones((1, weights.shape[1])), weights])
-    told = [_told(along, tokens, weights) for along in runs]
+    told = [
+        _told(along, tokens, weights, TIMED if number else NAMES)
+        for number, along in enumerate(runs)
+    ]
     doubts = [unreliable(one.isel(checkpoint=-1)) for one in runs]
     tables = [
         pd.DataFrame(
@@ -98,13 +104,13 @@ Curves = dict[tuple[str, str, str], Array]
 """(matrix, against, pattern) -> area under the curve, (checkpoint, repeat)."""
 
 
-def _told(along: xr.Dataset, tokens: Tokens, weights: Array) -> Curves:
-    """How well every pattern can be told at every checkpoint of a run."""
+def _told(along: xr.Dataset, tokens: Tokens, weights: Array, patterns: tuple[str, ...]) -> Curves:
+    """How well each of the patterns can be told at every checkpoint of a run."""
     unforeseen = tokens.of("unforeseen")
     found: dict[tuple[str, str, str], list[Array]] = {}
     for place in range(along.sizes["checkpoint"]):
         for name, columns in matrices(along.isel(checkpoint=place)).items():
-            for pattern in NAMES:
+            for pattern in patterns:
                 chosen = tokens.of(pattern)
                 every = np.ones_like(chosen)
                 among = {"others": every, "unforeseen": chosen | unforeseen}
@@ -123,7 +129,7 @@ def _ratio(
     """(repeat,) log2 of the first step of bigrams over that of induction tokens; not a number where
     either is never told."""
     first = {}
-    for pattern in ("bigram", "induction"):
+    for pattern in TIMED:
         reached = curves[(*of, pattern)] >= level
         first[pattern] = np.where(reached.any(0), steps[reached.argmax(0)], np.nan) + 1
     return np.asarray(np.log2(first["bigram"] / first["induction"]))
