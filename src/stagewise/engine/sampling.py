@@ -150,6 +150,11 @@ class Sampling:
                 raise ValueError(
                     f"observables.{name}.every: {observation.every} exceeds the {self.draws} draws"
                 )
+            if observation.keep != "trace" and self.draws <= observation.every:
+                raise ValueError(
+                    f"observables.{name}.keep: {observation.keep} needs two evaluated draws of a "
+                    f"chain; take more steps, or lower thin or every"
+                )
 
     def _check_steps(self) -> None:
         if self.epsilon == "auto" and self.kernel in ADAPTIVE:

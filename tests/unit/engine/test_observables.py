@@ -13,7 +13,7 @@ from torch import Tensor
 from stagewise.engine import draws as draws_on_disk
 from stagewise.engine.chains import TooLittleMemoryError
 from stagewise.engine.sample import sample
-from stagewise.engine.sampling import Sampling
+from stagewise.engine.sampling import Observation, Sampling
 from stagewise.progress import silent
 from stagewise.resume import SideFile
 from stagewise.samplers import mala, sgld
@@ -221,6 +221,14 @@ def test_what_makes_no_sense(changes: dict[str, Any], message: str) -> None:
         changes = {"observables": {"otter": observations(other="trace")["observables"]["other"]}}
     with pytest.raises((SettingsError, ValueError), match=message):
         run(**changes)
+
+
+@pytest.mark.parametrize("keep", ["covariance", "response"])
+def test_a_covariance_needs_two_draws(keep: Any) -> None:
+    settings: Any = {"kernel": "sgld", "steps": 6, "burn_in": 2, "chains": 2, "localization": 1.0}
+    Sampling(**settings, observables={"words": Observation(every=3, keep=keep)})
+    with pytest.raises(ValueError, match=rf"words\.keep: {keep} needs two evaluated draws"):
+        Sampling(**settings, observables={"words": Observation(every=4, keep=keep)})
 
 
 def test_response_is_that_of_the_traces() -> None:
