@@ -1,15 +1,14 @@
 """What the checkpoints of a run do: their scores, and their outputs on a fixed batch."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import pandas as pd
 import torch
 import xarray as xr
 from torch import Tensor
 
-from stagewise.engine.cost import cost
-from stagewise.engine.execution import multiplies
-from stagewise.engine.own_operations import own_operations
+from stagewise.engine.execution import repaid_operations
 from stagewise.settings import SettingsError
 from stagewise.testbeds.testbed import Points, Testbed
 
@@ -25,10 +24,9 @@ def behaviour_table(testbed: Testbed, points: Points) -> pd.DataFrame:
     if testbed.behaviour is None:
         raise SettingsError(f"behaviour: {testbed.name} has no scores of what a model can do")
     score = testbed.behaviour
-    with torch.no_grad():
-        one = cost(lambda: score(next(_models(points))))
-        with own_operations(multiplies("auto", steps=len(points), cost=one)):
-            scores = pd.DataFrame([score(model) for model in _models(points)])
+    one = partial(score, next(_models(points)))
+    with torch.no_grad(), repaid_operations(one, calls=len(points)):
+        scores = pd.DataFrame([score(model) for model in _models(points)])
     return points.index.drop(columns=scores.columns, errors="ignore").join(scores)
 
 

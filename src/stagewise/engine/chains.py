@@ -9,7 +9,7 @@ from stagewise.engine.cost import Cost, cost
 from stagewise.engine.execution import Move, Rows, compiled
 from stagewise.engine.noise import Key, Streams, block_length
 from stagewise.engine.observables import Evaluation, Observed, TraceRows, evaluations
-from stagewise.engine.parts import parts, run
+from stagewise.engine.parts import parts, run, shares
 from stagewise.engine.posteriors import Posteriors
 from stagewise.resume import restore_streams, stream_states
 from stagewise.samplers.target import Info, Kernel, State
@@ -28,13 +28,19 @@ class TooLittleMemoryError(RuntimeError):
 
 
 def move(
-    kernel: Kernel, found: Posteriors, moving: Collection[str] | None = None, *, own: bool = False
+    kernel: Kernel,
+    found: Posteriors,
+    moving: Collection[str] | None = None,
+    *,
+    own: bool = False,
+    shares: int = 1,
 ) -> Move:
-    """One step of those posteriors' rows, of which `moving` are sampled (`own`: see `Program`)."""
+    """One step of those posteriors' rows, of which `moving` are sampled (`own` and `shares`: see
+    `Program`)."""
     data = found.testbed.data
 
     def call(state: State, noise: Tensor, picked: Tensor | None, rows: Rows) -> tuple[State, Info]:
-        target, _ = found.target(rows, moving, own=own)
+        target, _ = found.target(rows, moving, own=own, shares=shares)
         batch = data if picked is None else {name: t[picked] for name, t in data.items()}
         return kernel.step(state, target, batch, noise)
 
@@ -129,7 +135,9 @@ class Chains:
         if compile:
             if centre.device.type == "cpu":
                 self._parts = parts(rows, self.cost().written // rows)
-            self._move = compiled(move(kernel, found, moving), self.example())
+            example = self.example()
+            side_by_side = shares(len(example[1]), sampling.batch)
+            self._move = compiled(move(kernel, found, moving, shares=side_by_side), example)
 
     def _streams(self, seed: int, use: str) -> Streams:
         return Streams(self._keys, seed, use, coupled=self._sampling.coupled)

@@ -3,15 +3,16 @@
 import logging
 import warnings
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from stagewise.engine.cost import Cost
+from stagewise.engine.cost import Cost, cost
 from stagewise.engine.layout import rewritten
 from stagewise.engine.machine_code import compiler, uncompiled
-from stagewise.engine.own_operations import usable
+from stagewise.engine.own_operations import own_operations, usable
 from stagewise.samplers.target import Info, State
 
 log = logging.getLogger("stagewise")
@@ -62,6 +63,12 @@ def multiplies(choice: Execution, *, steps: int, cost: Cost) -> bool:
     """
     repaid = steps * cost.written * MULTIPLYING > LOADING
     return choice == "auto" and repaid and compiler() is not None and usable()
+
+
+def repaid_operations(call: Callable[[], object], *, calls: int) -> AbstractContextManager[None]:
+    """In it so many calls like this one, made once to count, use our own kernels if that repays
+    loading them."""
+    return own_operations(multiplies("auto", steps=calls, cost=cost(call)))
 
 
 def compiled(move: Move, example: tuple[State, Tensor, Tensor | None, Rows]) -> Move:

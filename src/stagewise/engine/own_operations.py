@@ -16,12 +16,13 @@ import torch
 from torch import Tensor
 from torch.library import Library, get_kernel
 
-from stagewise.engine import attention, layer_norm, log_sum_exp, products
+from stagewise.engine import attention, half_products, layer_norm, log_sum_exp, products
 from stagewise.engine.machine_code import uncompiled
 
 log = logging.getLogger("stagewise")
 
-_wanted: ContextVar[bool] = ContextVar("own operations", default=False)
+_wanted: ContextVar[products.Product | None] = ContextVar("own operations", default=None)
+"""Our product of matrices, where our kernels are wanted."""
 
 
 @cache
@@ -42,15 +43,15 @@ def usable() -> bool:
 
 
 @contextmanager
-def own_operations(wanted: bool = True) -> Iterator[None]:
+def own_operations(wanted: bool = True, *, half: bool = False) -> Iterator[None]:
     """In this context, products of matrices, attention, layer norms and log-sum-exp of the sizes of
-    small models in single precision on a processor are those of `products`, `attention`,
-    `layer_norm` and `log_sum_exp`; all else is torch's."""
+    small models in single precision on a processor are those of `products`, or with `half` of
+    `half_products`, of `attention`, `layer_norm` and `log_sum_exp`; all else is torch's."""
     if not wanted:
         yield
         return
     _registered()
-    before = _wanted.set(True)
+    before = _wanted.set((half_products if half else products).multiplied)
     try:
         yield
     finally:
@@ -72,7 +73,7 @@ def _or_torch(name: str, ours: Callable[..., Any], key: str) -> Callable[..., An
     theirs = get_kernel(f"aten::{name}", key)
 
     def call(keys: Any, *args: Any, **kwargs: Any) -> Any:
-        found = ours(*args, **kwargs) if _wanted.get() else None
+        found = None if _wanted.get() is None else ours(*args, **kwargs)
         return theirs.call_boxed(keys, *args, **kwargs) if found is None else found
 
     return call
@@ -85,7 +86,8 @@ def _mm(first: Tensor, second: Tensor) -> Tensor | None:
 
 def _bmm(first: Tensor, second: Tensor) -> Tensor | None:
     fit = first.shape[2] == second.shape[1] and first.shape[0] == second.shape[0]
-    return products.multiplied(first, second) if fit and products.suits(first, second) else None
+    product = _wanted.get() if fit and products.suits(first, second) else None
+    return None if product is None else product(first, second)
 
 
 def _addmm(

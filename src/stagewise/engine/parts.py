@@ -47,6 +47,13 @@ def parts(rows: int, written: int) -> list[slice]:
     return [slice(start, start + length) for start in starts]
 
 
+def shares(rows: int, batch: int | None) -> int:
+    """In how many shares a compiled step makes a row's batch, so that every thread has work of its
+    own: one where there are rows enough, or where they do not divide the batch."""
+    wanted = torch.get_num_threads() // rows
+    return wanted if batch is not None and wanted > 1 and batch % wanted == 0 else 1
+
+
 def run(
     move: Move,
     at: Sequence[slice],

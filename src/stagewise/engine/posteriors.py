@@ -104,6 +104,7 @@ class Posteriors:
         *,
         alone: bool = False,
         own: bool = False,
+        shares: int = 1,
     ) -> tuple[Target, Program]:
         """What the rows sample from, and its program: a pure function of `rows`, of which only the
         parameters `moving` are sampled."""
@@ -121,6 +122,7 @@ class Posteriors:
             half=self.sampling.precision == "bfloat16",
             alone=alone,
             own=own,
+            shares=shares,
         )
         target = Target(
             loss_and_gradient=lambda w, batch: program.loss_and_gradient(

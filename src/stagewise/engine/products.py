@@ -6,6 +6,7 @@ processor. The kernel keeps 8 rows of 32 columns of the result in registers, wit
 the second matrix lies row by row. Measured beside MKL: a third to a half of its time.
 """
 
+from collections.abc import Callable
 from ctypes import c_int64, c_void_p
 
 import torch
@@ -130,6 +131,9 @@ def suits(first: Tensor, second: Tensor) -> bool:
     return single and enough and wide >= NARROWEST
 
 
+Product = Callable[[Tensor, Tensor], Tensor]
+"""(row, a, k), (row, k, b) -> (row, a, b)"""
+
 ARGUMENTS = (c_void_p,) * 3 + (c_int64,) * 11
 
 
@@ -138,8 +142,13 @@ def multiplied(first: Tensor, second: Tensor) -> Tensor:
 
     A row's product does not depend on the rows beside it, nor on how many threads there are.
     """
+    return product_of(PRODUCT, first, second)
+
+
+def product_of(source: str, first: Tensor, second: Tensor) -> Tensor:
+    """The same by another `PRODUCT`."""
     out = _empty(first, second)
-    kernel = function(PRODUCT + KERNEL, "products", ARGUMENTS)
+    kernel = function(source + KERNEL, "products", ARGUMENTS)
     kernel(
         *(tensor.data_ptr() for tensor in (first, second, out)),
         *first.shape,

@@ -1,6 +1,7 @@
 """Many small models as one program: their losses and gradients over flat parameter vectors."""
 
 from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager
 from math import prod
 
 import torch
@@ -8,6 +9,7 @@ from torch import Tensor
 from torch.func import vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from stagewise.engine import half_products
 from stagewise.engine.own_operations import own_operations
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -66,14 +68,17 @@ class Program:
         half: bool = False,
         alone: bool = False,
         own: bool = False,
+        shares: int = 1,
     ) -> None:
         """With `half`, products of single-precision matrices are made in bfloat16. `alone` rows are
         visited one after another instead of together, as large models are soonest done; with `own`
-        by our own kernels, but for `hessian_vector`."""
-        self._losses = _in_half(losses) if half else losses
+        by our own kernels, but for `hessian_vector`. A row's own batch is made in so many `shares`
+        side by side, where they divide it."""
+        self._rounds = half and own and half_products.usable()
+        self._losses = _in_half(losses) if half and not self._rounds else losses
         self._shapes = shapes
         self._constants = {1: dict(constants)}
-        self._rows, self._alone, self._own = rows, alone, own
+        self._rows, self._alone, self._own, self._shares = rows, alone, own, shares
         self._mapped = {
             shared: vmap(self._loss, in_dims=(0, 0, None if shared else 0))
             for shared in (True, False)
@@ -97,6 +102,8 @@ class Program:
         self, parameters: dict[str, Tensor], rows: int, batch: Mapping[str, Tensor], shared: bool
     ) -> Tensor:
         constants = self._constants_for(rows)
+        if not shared and self._shares > 1:
+            return self._in_shares(parameters, constants, batch)
         if self._by_turns(rows):
             each = [
                 self._loss_of(_row(parameters, row), constants, batch, shared, row)
@@ -118,8 +125,28 @@ class Program:
         seen = dict(batch) if shared else _row(batch, row)
         return self._loss(parameters, _row(constants, row), seen)
 
+    def _in_shares(
+        self,
+        parameters: dict[str, Tensor],
+        constants: Mapping[str, Tensor],
+        batch: Mapping[str, Tensor],
+    ) -> Tensor:
+        """Of each row, the mean over shares of its batch, which are mapped like rows."""
+
+        def repeated(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+            return {
+                name: t[:, None].expand(-1, self._shares, *t.shape[1:]).flatten(0, 1)
+                for name, t in tensors.items()
+            }
+
+        cut = {name: t.unflatten(1, (self._shares, -1)).flatten(0, 1) for name, t in batch.items()}
+        with sdpa_kernel(PLAIN):
+            found: Tensor = self._mapped[False](repeated(parameters), repeated(constants), cut)
+        return found.unflatten(0, (-1, self._shares)).mean(1)
+
     def _by_turns(self, rows: int) -> bool:
-        return rows == 1 or self._alone  # mapping one model costs more than a small model
+        # mapping one model costs more than a small model
+        return self._alone or rows == self._shares == 1
 
     def _one_by_one(
         self, position: Tensor, batch: Mapping[str, Tensor], shared: bool
@@ -151,7 +178,7 @@ class Program:
         k consecutive positions. Where `moving` names some of the parameters, the gradient of the
         others is not computed, but zero.
         """
-        with torch.enable_grad(), own_operations(self._own):
+        with torch.enable_grad(), self._ours():
             if moving is None and self._by_turns(len(position)):
                 return self._one_by_one(position, batch, shared)
             if moving is None:
@@ -173,7 +200,7 @@ class Program:
 
     def loss(self, position: Tensor, batch: Mapping[str, Tensor], *, shared: bool = True) -> Tensor:
         """Mean loss (row,) at `position`, without a gradient."""
-        with torch.no_grad(), own_operations(self._own):
+        with torch.no_grad(), self._ours():
             return self._of(position, batch, shared)
 
     def each(self, position: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
@@ -183,7 +210,7 @@ class Program:
         further dimensions, of its tokens.
         """
         constants = self._constants_for(len(position))
-        with torch.no_grad(), own_operations(self._own):
+        with torch.no_grad(), self._ours():
             if len(position) == 1 or self._alone:
                 return torch.stack(
                     [
@@ -212,6 +239,9 @@ class Program:
                 return torch.zeros_like(position)
             (product,) = torch.autograd.grad(slope, free)
         return product
+
+    def _ours(self) -> AbstractContextManager[None]:
+        return own_operations(self._own, half=self._rounds)
 
     def _constants_for(self, rows: int) -> dict[str, Tensor]:
         repeats, left = divmod(rows, self._rows)

@@ -100,7 +100,6 @@ def sample(
             f"{memory / 1e6:.0f} MB allowed: lower `batch`, or raise memory_mb of the variant"
         )
     centre_losses = _losses_at_centres(found, memory)
-    table = losses_of_samples(found, memory) if _repaid(found) else None
     traces = _traces(found, centre_losses, side_file)
     finished, counters, tensors = _unfinished(side_file)
     size = counters.get("rows", max(1, memory // one.written))
@@ -112,6 +111,8 @@ def sample(
     own = alone and multiplies(sampling.execution, steps=sampling.steps, cost=every)
     if own:
         log.info("products of matrices and attention by our own kernels")
+    # By the kernels of the steps: in half precision others would be another loss.
+    table = losses_of_samples(found, memory, alone=alone, own=own) if _repaid(found) else None
     for number, (rows, moving) in enumerate(chunks):
         if number < chunk:
             continue
@@ -165,8 +166,11 @@ def diagnosed(draws: xr.Dataset) -> xr.Dataset:
     return draws
 
 
-def losses_of_samples(found: Posteriors, memory: int = MEMORY) -> Tensor:
-    """Loss of every sample at every checkpoint, (checkpoint, sample): L_B(w*) of any batch."""
+def losses_of_samples(
+    found: Posteriors, memory: int = MEMORY, *, alone: bool = False, own: bool = False
+) -> Tensor:
+    """Loss of every sample at every checkpoint, (checkpoint, sample): L_B(w*) of any batch; for
+    `alone` and `own` see `Program`."""
     testbed, points = found.testbed, found.points
     return Evaluation(
         Observable(testbed.losses, testbed.data),
@@ -175,6 +179,8 @@ def losses_of_samples(found: Posteriors, memory: int = MEMORY) -> Tensor:
         rows=len(points),
         memory=memory,
         half=found.sampling.precision == "bfloat16",
+        alone=alone,
+        own=own,
     ).losses(found.centres)
 
 

@@ -102,9 +102,10 @@ class Sampling:
     that is repaid and there is a C++ compiler; long runs of models too large for it multiply
     matrices by kernels of our own. eager: torch alone. Draws agree to rounding."""
     precision: Literal["full", "bfloat16"] = "full"
-    """bfloat16: matrix products of single-precision models lose all but three digits and take half
-    the time where the processor has units for them. Worth it from some 100,000 parameters, and
-    only where it moves the estimate by less than its error."""
+    """bfloat16: the factors of a step's matrix products are rounded to three digits, and multiplied
+    in half the time where the processor has units for them; torch's own kernels round the results,
+    too. Observables stay in full precision. Only where it moves the estimate by less than its
+    error."""
     device: Literal["cpu", "cuda"] = "cpu"
     """Where the chains run. Their random numbers are the same on both."""
     shards: int = 1

@@ -1,11 +1,13 @@
 """The one training loop: many small models as one batched program, with checkpoints."""
 
+from functools import partial
 from itertools import groupby
 
 import pandas as pd
 import torch
 from torch import Tensor
 
+from stagewise.engine.execution import repaid_operations
 from stagewise.engine.program import unflatten
 from stagewise.progress import Report
 from stagewise.resume import SideFile
@@ -83,10 +85,10 @@ def _joined(parts: list[tuple[pd.DataFrame, Tensor]]) -> tuple[pd.DataFrame, Ten
 
 def _points(testbed: Testbed, index: pd.DataFrame, parameters: dict[str, Tensor]) -> Points:
     """The checkpoints with the metrics of the testbed."""
-    for name, metric in testbed.metrics.items():
-        with torch.no_grad():
-            index[name] = [
-                float(metric({k: v[row] for k, v in parameters.items()}, {}))
-                for row in range(len(index))
-            ]
+
+    models = [{name: t[row] for name, t in parameters.items()} for row in range(len(index))]
+    with torch.no_grad():
+        for name, metric in testbed.metrics.items():
+            with repaid_operations(partial(metric, models[0], {}), calls=len(models)):
+                index[name] = [float(metric(model, {})) for model in models]
     return Points(parameters, index)

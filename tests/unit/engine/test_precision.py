@@ -7,6 +7,7 @@ import pytest
 import torch
 import xarray as xr
 
+from stagewise.engine import half_products
 from stagewise.engine.machine_code import compiler
 from stagewise.engine.sample import sample
 from stagewise.engine.sampling import Sampling
@@ -14,7 +15,7 @@ from stagewise.estimators.llc import local_learning_coefficient
 from stagewise.progress import silent
 from stagewise.samplers import sgld
 from stagewise.settings import SettingsError
-from stagewise.testbeds import digits_mlp, gaussian
+from stagewise.testbeds import digits_mlp, gaussian, synthetic_language
 from stagewise.testbeds.testbed import Points
 
 
@@ -68,3 +69,28 @@ def test_double_precision_models_are_refused() -> None:
     )
     with pytest.raises(SettingsError, match=r"precision: bfloat16 .* gaussian are float64"):
         sample(testbed, testbed.points(), sgld, sampling, seed=0, report=silent)
+
+
+@pytest.mark.skipif(not half_products.usable(), reason="no products in bfloat16 here")
+def test_losses_are_compared_with_those_of_the_same_products(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A table of losses at the centre by other kernels would be off by their rounding, which is
+    what the loss rises by in a hundred steps."""
+    monkeypatch.setattr("stagewise.engine.sample.multiplies", lambda *given, **more: True)
+    testbed = synthetic_language.build({"train": 16, "test": 8, "alone": 8, "refined": 8}, 0)
+    assert testbed.initial is not None
+    weights = testbed.initial(torch.Generator().manual_seed(0))
+    points = Points({n: t[None] for n, t in weights.items()}, pd.DataFrame({"step": [0]}))
+    settings: dict[str, Any] = {"kernel": "sgld", "localization": 1000.0, "epsilon": 2e-4}
+    settings |= {"n": [1000.0], "beta": 1.0, "steps": 4, "burn_in": 0, "chains": 2, "batch": 16}
+    full, half = (
+        sample(testbed, points, sgld, Sampling(**settings, precision=which), seed=1, report=silent)
+        for which in ("full", "bfloat16")
+    )
+    first = half.excess_loss.isel(draw=0)
+    assert float(abs(first).max()) < 1e-5
+    assert (full.excess_loss.isel(draw=3) != half.excess_loss.isel(draw=3)).all()
+    for later in (1, 2, 3):
+        one, other = full.excess_loss.isel(draw=later), half.excess_loss.isel(draw=later)
+        assert float(abs(other - one).max()) < 0.02 * float(abs(one).min())
