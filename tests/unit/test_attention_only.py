@@ -85,6 +85,21 @@ def test_parts_of_a_forward_pass_fit_together() -> None:
     torch.testing.assert_close(attention_only.logits(w, x, itself), whole.logits)
 
 
+def test_heads_one_by_one_are_each_alone() -> None:
+    w, x = weights(), tokens()
+    stream = torch.Generator().manual_seed(3)
+    shape = attention_only.forward(w, x).mixed[0].shape[-1:]
+    instead = {
+        (layer, head): torch.randn(shape, generator=stream, dtype=torch.float64)
+        for layer, head in ((1, 1), (0, 1), (1, 0))
+    }
+    found = dict(attention_only.one_by_one(w, x, instead))
+    assert set(found) == set(instead)
+    for at, scores in found.items():
+        assert torch.equal(scores, attention_only.logits(w, x, {at: instead[at]}))
+        assert not torch.equal(scores, attention_only.logits(w, x))
+
+
 @pytest.mark.filterwarnings("error")
 def test_one_model_and_many_have_the_same_losses_and_derivatives() -> None:
     w = weights()

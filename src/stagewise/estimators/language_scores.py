@@ -7,13 +7,21 @@ from itertools import product
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from stagewise.data.grammar import Language
 from stagewise.data.synthetic_language import CLASSES, Text
 from stagewise.estimators.attention_scores import composition, current_token, prefix, previous_token
 from stagewise.estimators.clustered_mean import clustered_mean
-from stagewise.models.attention_only import HEAD, cross_entropies, depth, forward, logits
+from stagewise.models.attention_only import (
+    HEAD,
+    cross_entropies,
+    depth,
+    forward,
+    logits,
+    one_by_one,
+)
 
 Weights = Mapping[str, Tensor]
 
@@ -39,6 +47,14 @@ class Held:
     def of(self, name: str) -> Tensor:
         """(sequence, length) whether a token is of that class."""
         return torch.from_numpy(self.text.classes == CLASSES.index(name))
+
+    @cached_property
+    def uses(self) -> NDArray[np.int64]:
+        """(use,) which rule, by number, each triggered token is foretold by: by the latest key, and
+        the token before."""
+        of = self.of("triggered")
+        pairs = torch.stack([_latest_keys(self)[of], self.tokens[:, :-1][of]]).numpy()
+        return np.unique(pairs, axis=1, return_inverse=True)[1].ravel()
 
     @cached_property
     def periods(self) -> Tensor:
@@ -123,7 +139,9 @@ def _ngram(weights: Weights, known: Language, chain: Held, n: int) -> float:
     law = known.pairs
     for _ in range(n - 2):
         law = law[..., None] * known.transition
-    likely = np.argsort(law.ravel())[::-1][:COMMON].copy()
+    flat, most = law.ravel(), min(COMMON, law.size)
+    likely = np.argpartition(flat, -most)[-most:]
+    likely = likely[np.argsort(-flat[likely])]
     common = torch.from_numpy(np.stack(np.unravel_index(likely, law.shape), axis=1))
 
     def last_loss(grams: Tensor) -> Tensor:
@@ -159,18 +177,14 @@ def _looks(weights: Weights, apart: Mapping[str, Held]) -> dict[str, float]:
 
 
 def _ablations(weights: Weights, held: Held, apart: Mapping[str, Held]) -> dict[str, float]:
-    means = [mixed.mean((0, 2)) for mixed in forward(weights, held.tokens[:, :-1]).mixed]
+    gathered = [mixed.mean((0, 2)) for mixed in forward(weights, held.tokens[:, :-1]).mixed]
+    means = {(layer, head): gathered[layer][head] for layer, head in _heads(weights)}
     found: dict[str, float] = {}
     for source, one in apart.items():
         classes = [name for name in ABLATED if one.of(name).any()]
-
-        def losses(instead: Mapping[tuple[int, int], Tensor], one: Held = one) -> Tensor:
-            scored = logits(weights, one.tokens[:, :-1], instead)
-            return cross_entropies(scored, one.tokens[:, 1:])
-
-        before = losses({})
-        for layer, head in _heads(weights):
-            after = losses({(layer, head): means[layer][head]})
+        before = _token_losses(weights, one)
+        for (layer, head), scored in one_by_one(weights, one.tokens[:, :-1], means):
+            after = cross_entropies(scored, one.tokens[:, 1:])
             for name in classes:
                 rise = (after - before)[one.of(name)].mean()
                 found[f"ablation_{name} {layer}:{head}"] = float(rise)
@@ -181,14 +195,9 @@ def _ablations(weights: Weights, held: Held, apart: Mapping[str, Held]) -> dict[
 
 def _stored(rules: Held, before: Tensor, after: Tensor) -> float:
     """Number of rules whose outcome loses LOST of its probability, on average over its uses."""
-    lost: dict[tuple[int, int], list[float]] = {}
-    tokens, triggered = rules.tokens, rules.of("triggered")
-    drop = before.neg().exp() - after.neg().exp()
-    keys = _latest_keys(rules)
-    for row, place in triggered.nonzero().tolist():
-        rule = int(keys[row, place]), int(tokens[row, place])
-        lost.setdefault(rule, []).append(float(drop[row, place]))
-    return float(sum(np.mean(values) >= LOST for values in lost.values()))
+    drop = (before.neg().exp() - after.neg().exp())[rules.of("triggered")].double().numpy()
+    means = np.bincount(rules.uses, weights=drop) / np.bincount(rules.uses)
+    return float((means >= LOST).sum())
 
 
 def _latest_keys(rules: Held) -> Tensor:

@@ -83,8 +83,10 @@ def measure(
         run["branch_order"] = rank_correlation(branches, peaks)
         run["branch_lead"] = float(np.min(np.array(branches) - peaks))
         for name in ("sgld", "untempered", "permuted"):
-            draws = inputs["untempered" if name == "untempered" else "sgld"][place]
-            pairs = _pairs(points, draws, permuted=name == "permuted", every=settings["every"])
+            control = name == "untempered"
+            draws = inputs["untempered" if control else "sgld"][place]
+            every = 1 if control else settings["every"]
+            pairs = _pairs(points, draws, permuted=name == "permuted", every=every)
             rows += [{"kind": "pair", "seed": seed, "sampling": name, **row} for row in pairs]
             run |= {f"{name}_{key}": value for key, value in _agreement(pairs).items()}
         run["kernel_frobenius"] = _kernel_difference(rows, seed)

@@ -5,7 +5,7 @@ the model has no way to tell one place from another, and nothing else changes (P
 the language model of Hoogland et al. 2024, 2402.02364).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from math import sqrt
 from typing import NamedTuple
 
@@ -108,14 +108,24 @@ def logits(
 
     Without that those of `forward`, sooner: attention weights are not kept.
     """
+    return _onwards(weights, weights["embed"][tokens], 0, ablated)
+
+
+def one_by_one(
+    weights: Mapping[str, Tensor], tokens: Tensor, ablated: Ablation
+) -> Iterator[tuple[tuple[int, int], Tensor]]:
+    """(layer, head) and the `logits` with what that head alone gathers replaced, of each in the
+    order of layers. What stands before a head is computed once."""
     stream = weights["embed"][tokens]
     for layer in range(depth(weights)):
+        out = weights[f"layer{layer}.out"]
         mixed = scaled_dot_product_attention(*_projected(weights, layer, stream), is_causal=True)
-        for (at, head), instead in (ablated or {}).items():
+        for (at, head), instead in ablated.items():
             if at == layer:
-                mixed[:, head] = instead
-        stream = stream + _joined(mixed, weights[f"layer{layer}.out"])
-    return _read(weights, stream)
+                changed = mixed.clone()
+                changed[:, head] = instead
+                yield (at, head), _onwards(weights, stream + _joined(changed, out), layer + 1)
+        stream = stream + _joined(mixed, out)
 
 
 def streams(weights: Mapping[str, Tensor], tokens: Tensor) -> list[Tensor]:
@@ -203,6 +213,19 @@ def _attention(query: Tensor, key: Tensor, length: int) -> Tensor:
     scores = query @ key.mT / sqrt(query.shape[-1])
     future = torch.ones(length, length, dtype=torch.bool, device=query.device).triu(1)
     return scores.masked_fill(future, -torch.inf).softmax(-1)
+
+
+def _onwards(
+    weights: Mapping[str, Tensor], stream: Tensor, first: int, ablated: Ablation | None = None
+) -> Tensor:
+    """Scores of the stream before that layer."""
+    for layer in range(first, depth(weights)):
+        mixed = scaled_dot_product_attention(*_projected(weights, layer, stream), is_causal=True)
+        for (at, head), instead in (ablated or {}).items():
+            if at == layer:
+                mixed[:, head] = instead
+        stream = stream + _joined(mixed, weights[f"layer{layer}.out"])
+    return _read(weights, stream)
 
 
 def _read(weights: Mapping[str, Tensor], stream: Tensor) -> Tensor:
