@@ -27,26 +27,6 @@ class TooLittleMemoryError(RuntimeError):
     """A single chain needs more than is allowed."""
 
 
-def move(
-    kernel: Kernel,
-    found: Posteriors,
-    moving: Collection[str] | None = None,
-    *,
-    own: bool = False,
-    shares: int = 1,
-) -> Move:
-    """One step of those posteriors' rows, of which `moving` are sampled (`own` and `shares`: see
-    `Program`)."""
-    data = found.testbed.data
-
-    def call(state: State, noise: Tensor, picked: Tensor | None, rows: Rows) -> tuple[State, Info]:
-        target, _ = found.target(rows, moving, own=own, shares=shares)
-        batch = data if picked is None else {name: t[picked] for name, t in data.items()}
-        return kernel.step(state, target, batch, noise)
-
-    return call
-
-
 class Chains:
     """Rows of one target, advanced a block of steps at a time."""
 
@@ -131,13 +111,13 @@ class Chains:
         self._parts = [slice(0, rows)]
         if alone:
             self._parts = [slice(row, row + 1) for row in range(rows)]
-            self._move = move(kernel, found, moving, own=own)
+            self._move = found.move(kernel, moving, own=own)
         if compile:
             if centre.device.type == "cpu":
                 self._parts = parts(rows, self.cost().written // rows)
             example = self.example()
             side_by_side = shares(len(example[1]), sampling.batch)
-            self._move = compiled(move(kernel, found, moving, shares=side_by_side), example)
+            self._move = compiled(found.move(kernel, moving, shares=side_by_side), example)
 
     def _streams(self, seed: int, use: str) -> Streams:
         return Streams(self._keys, seed, use, coupled=self._sampling.coupled)

@@ -11,13 +11,14 @@ from torch import Tensor
 
 from stagewise.engine.cost import cost
 from stagewise.engine.curvature import largest_curvature
+from stagewise.engine.execution import Move, Rows
 from stagewise.engine.observables import Evaluation
 from stagewise.engine.pieces import piece_length
 from stagewise.engine.program import Program, Shapes, flatten
 from stagewise.engine.restrictions import restrictions
 from stagewise.engine.sampling import ALL, AUTO, Sampling
 from stagewise.samplers.options import options
-from stagewise.samplers.target import Kernel, Target
+from stagewise.samplers.target import Info, Kernel, State, Target
 from stagewise.seeds import generator
 from stagewise.settings import SettingsError
 from stagewise.testbeds.testbed import Observable, Points, Testbed
@@ -134,6 +135,27 @@ class Posteriors:
             **fields,
         )
         return target, program
+
+    def move(
+        self,
+        kernel: Kernel,
+        moving: Collection[str] | None = None,
+        *,
+        own: bool = False,
+        shares: int = 1,
+    ) -> Move:
+        """One step of rows, of which the parameters `moving` are sampled (`own` and `shares`: see
+        `Program`)."""
+        data = self.testbed.data
+
+        def call(
+            state: State, noise: Tensor, picked: Tensor | None, rows: Rows
+        ) -> tuple[State, Info]:
+            target, _ = self.target(rows, moving, own=own, shares=shares)
+            batch = data if picked is None else {name: t[picked] for name, t in data.items()}
+            return kernel.step(state, target, batch, noise)
+
+        return call
 
 
 def posteriors(

@@ -1,7 +1,9 @@
 """Many small models as one program: their losses and gradients over flat parameter vectors."""
 
+import logging
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
+from functools import cache
 from math import prod
 
 import torch
@@ -11,6 +13,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from stagewise.engine import half_products
 from stagewise.engine.own_operations import own_operations
+
+log = logging.getLogger("stagewise")
 
 Shapes = Mapping[str, tuple[int, ...]]
 PLAIN = SDPBackend.MATH
@@ -38,6 +42,20 @@ def _row(tensors: Mapping[str, Tensor], row: int) -> dict[str, Tensor]:
     return {name: tensor[row] for name, tensor in tensors.items()}
 
 
+@cache
+def _halves(device: str) -> bool:
+    """Whether products in bfloat16 are made by units of their own there; says so if not."""
+    if device == "cuda":
+        found = torch.cuda.is_bf16_supported()
+    else:
+        found = torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    if not found:
+        log.warning(
+            "precision: bfloat16: no units for it here (%s), full precision is used", device
+        )
+    return bool(found)
+
+
 def _in_half(losses: Losses) -> Losses:
     def call(
         parameters: Mapping[str, Tensor],
@@ -45,6 +63,8 @@ def _in_half(losses: Losses) -> Losses:
         batch: Mapping[str, Tensor],
     ) -> Tensor:
         device = next(iter(parameters.values())).device.type
+        if not _halves(device):
+            return losses(parameters, constants, batch)
         with torch.autocast(device, torch.bfloat16, cache_enabled=False):
             return losses(parameters, constants, batch).float()
 

@@ -104,8 +104,8 @@ class Sampling:
     precision: Literal["full", "bfloat16"] = "full"
     """bfloat16: the factors of a step's matrix products are rounded to three digits, and multiplied
     in half the time where the processor has units for them; torch's own kernels round the results,
-    too. Observables stay in full precision. Only where it moves the estimate by less than its
-    error."""
+    too. Observables stay in full precision, and all does where there are no such units. Only where
+    it moves the estimate by less than its error."""
     device: Literal["cpu", "cuda"] = "cpu"
     """Where the chains run. Their random numbers are the same on both."""
     shards: int = 1

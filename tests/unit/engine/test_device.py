@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from stagewise.engine.chains import Chains, move
+from stagewise.engine.chains import Chains
 from stagewise.engine.posteriors import posteriors
 from stagewise.engine.sample import sample
 from stagewise.engine.sampling import Sampling
@@ -79,7 +79,7 @@ def test_a_step_elsewhere(
         elsewhere = type(found)(
             **(vars(found) | {"testbed": testbed.on("meta"), "points": points.on("meta")})
         )
-        after, info = move(module, elsewhere)(
+        after, info = elsewhere.move(module)(
             type(state)(*map(moved, state)),
             moved(noise),
             None if picked is None else moved(picked),

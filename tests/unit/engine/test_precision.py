@@ -7,7 +7,7 @@ import pytest
 import torch
 import xarray as xr
 
-from stagewise.engine import half_products
+from stagewise.engine import half_products, program
 from stagewise.engine.machine_code import compiler
 from stagewise.engine.sample import sample
 from stagewise.engine.sampling import Sampling
@@ -94,3 +94,15 @@ def test_losses_are_compared_with_those_of_the_same_products(
     for later in (1, 2, 3):
         one, other = full.excess_loss.isel(draw=later), half.excess_loss.isel(draw=later)
         assert float(abs(other - one).max()) < 0.02 * float(abs(one).min())
+
+
+def test_without_units_for_it_all_stays_in_full_precision(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    program._halves.cache_clear()
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)
+    half = run(precision="bfloat16")
+    program._halves.cache_clear()
+    assert (half.excess_loss == run().excess_loss).all()
+    said = [record.getMessage() for record in caplog.records if "bfloat16" in record.getMessage()]
+    assert said == ["precision: bfloat16: no units for it here (cpu), full precision is used"]

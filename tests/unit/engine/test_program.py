@@ -52,10 +52,12 @@ def expected(
     return torch.stack([loss for loss, _ in found]), torch.stack([g for _, g in found])
 
 
-@pytest.mark.parametrize("alone", [True, False])
+@pytest.mark.parametrize(("alone", "shares"), [(True, 1), (False, 1), (False, 5)])
 @pytest.mark.parametrize("shared", [True, False])
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 2e-5)])
-def test_against_autograd(shared: bool, dtype: torch.dtype, tolerance: float, alone: bool) -> None:
+def test_against_autograd(
+    shared: bool, dtype: torch.dtype, tolerance: float, alone: bool, shares: int
+) -> None:
     """Tolerances are a hundred roundings of sums of a few dozen terms."""
     position, constants = case(dtype)
     lead = () if shared else (ROWS,)
@@ -63,7 +65,7 @@ def test_against_autograd(shared: bool, dtype: torch.dtype, tolerance: float, al
         "x": normal(*lead, SAMPLES, 3, seed=3, dtype=dtype),
         "y": normal(*lead, SAMPLES, seed=4, dtype=dtype),
     }
-    program = Program(losses, SHAPES, constants, rows=ROWS, alone=alone)
+    program = Program(losses, SHAPES, constants, rows=ROWS, alone=alone, shares=shares)
     own = [batch if shared else {k: v[row] for k, v in batch.items()} for row in range(ROWS)]
     for shift in (0.0, 0.3):
         loss, gradient = program.loss_and_gradient(position + shift, batch, shared=shared)

@@ -15,7 +15,7 @@ from stagewise.engine.chains import Chains
 from stagewise.engine.execution import Move, Rows, compiled
 from stagewise.engine.machine_code import compiler
 from stagewise.engine.noise import block_length
-from stagewise.engine.parts import CACHE, parts
+from stagewise.engine.parts import CACHE, parts, shares
 from stagewise.engine.posteriors import posteriors
 from stagewise.engine.sample import sample
 from stagewise.engine.sampling import Sampling
@@ -150,6 +150,36 @@ def test_compiled_steps_by_parts_of_the_rows(
     )
     same(together, run(kernel, execution="compiled", **changes))
     assert lengths == [9]
+
+
+@every_kernel
+def test_batches_made_in_shares(
+    kernel: ModuleType, changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Compiled steps of few rows, so that every thread has work."""
+    if compiler() is None:
+        pytest.skip("there is no C++ compiler on this machine")
+    batch = settings(kernel, changes).batch
+    one = {"checkpoints": {"name": "c"}, "n": [400.0], "chains": 1}
+    asked: list[tuple[int, int | None]] = []
+
+    def five(rows: int, batch: int | None) -> int:
+        asked.append((rows, batch))
+        return 5 if batch else 1
+
+    monkeypatch.setattr("stagewise.engine.chains.shares", five)
+    same(run(kernel, **{**changes, **one}), run(kernel, **{**changes, **one}, execution="compiled"))
+    assert asked == [(1, batch)]
+
+
+def test_shares_are_for_threads_without_a_row() -> None:
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        assert [shares(rows, 16) for rows in (1, 2, 3)] == [2, 1, 1]
+        assert shares(1, 15) == shares(1, None) == 1
+    finally:
+        torch.set_num_threads(before)
 
 
 @every_kernel
