@@ -107,7 +107,7 @@ def sample(
     chunk, step = counters.get("chunk", 0), counters.get("step", 0)
     every = Cost(one.operations, one.written * min(size, len(grid)))
     compile = compiles(sampling.execution, steps=sampling.steps, cost=every)
-    alone = not compile and one.written > CACHE
+    alone = sampling.device == "cpu" and not compile and one.written > CACHE
     own = alone and multiplies(sampling.execution, steps=sampling.steps, cost=every)
     if own:
         log.info("products of matrices and attention by our own kernels")
