@@ -69,8 +69,21 @@ def draws(seed: int, *, chains: int = 3, count: int = 40) -> xr.Dataset:
 
 def language() -> tuple[pd.DataFrame, dict[str, Any]]:
     seeds = range(3)
-    inputs = {"draws": [draws(s) for s in seeds], "behaviour": [behaviour(s) for s in seeds]}
+    made = [draws(s) for s in seeds]
+    inputs = {"draws": made, "twice": made, "behaviour": [behaviour(s) for s in seeds]}
     return stagewise_bif_language.measure(inputs, {"gap": 0.1, "blocks": 2})
+
+
+@pytest.mark.parametrize("noise", [1.0, 2.0])
+def test_noise_of_minibatches_is_found(noise: float) -> None:
+    """Batches of twice the size halve it."""
+    made = [draws(seed) for seed in range(2)]
+    end = [one.isel(checkpoint=[-1]) for one in made]
+    twice = [one.assign(mixed_loss=one["mixed_loss"] / noise**0.5) for one in end]
+    inputs = {"draws": made, "twice": twice, "behaviour": [behaviour(0), behaviour(1)]}
+    table, found = stagewise_bif_language.measure(inputs, {"gap": 0.1, "blocks": 2})
+    assert found["language_batch_ratio"].value == pytest.approx(noise)
+    assert table["batch_ratio"].to_numpy() == pytest.approx(noise)
 
 
 def test_planted_classes_are_found() -> None:
@@ -101,7 +114,8 @@ def test_planted_classes_are_found() -> None:
 def test_chains_that_are_not_stationary_decide_nothing() -> None:
     made = draws(0)
     made["rhat"] = made["rhat"] + 1
-    inputs = {"draws": [made, draws(1)], "behaviour": [behaviour(0), behaviour(1)]}
+    both = [made, draws(1)]
+    inputs = {"draws": both, "twice": both, "behaviour": [behaviour(0), behaviour(1)]}
     _, found = stagewise_bif_language.measure(inputs, {"gap": 0.1, "blocks": 2})
     assert found["language_induction_peak"].doubt.startswith("chains are not stationary")
 

@@ -56,6 +56,22 @@ def class_rows(
     return pd.DataFrame(rows)
 
 
+def batch_ratio(
+    rows: pd.DataFrame,
+    twice: xr.Dataset,
+    classes: Mapping[str, NDArray[np.bool_]],
+    name: str,
+    *,
+    blocks: int,
+) -> float:
+    """Of one run, the covariance of a class with itself over that of draws by batches of twice the
+    size, mean over the checkpoints of the latter; from 1 to 2 as noise of minibatches goes from
+    none of the covariance to all of it."""
+    again = class_rows(twice, {name: classes[name]}, blocks=blocks, number=0)
+    once = rows[of_pair(rows, name, name)].set_index("step")["covariance"]
+    return float((once / again.set_index("step")["covariance"]).dropna().mean())
+
+
 def _pairs(
     common: Mapping[str, Any], names: list[str], found: Mapping[str, Estimate]
 ) -> list[dict[str, Any]]:
@@ -121,9 +137,9 @@ def delimiters(rows: pd.DataFrame, pair: tuple[str, str], of: str) -> tuple[floa
 
 
 def checks(runs: list[pd.DataFrame], name: str) -> dict[str, Measured]:
-    """What says whether the draws can be trusted, of one class on itself: shuffled, and medians
-    over seeds and checkpoints from the onset on of loss_rise, trend and pooled, the last over the
-    covariance."""
+    """What says whether the draws can be trusted, of one class on itself: shuffled; batch_ratio
+    (geometric mean over seeds); and medians over seeds and checkpoints from the onset on of
+    loss_rise, trend and pooled, the last over the covariance."""
     table = pd.concat(runs, ignore_index=True)
     later = table[(table["step"] >= table["onset"]) & of_pair(table, name, name)]
     greatest = {
@@ -132,6 +148,7 @@ def checks(runs: list[pd.DataFrame], name: str) -> dict[str, Measured]:
     }
     return {
         "shuffled": mean_of(greatest["shuffled"] / greatest["covariance"]),
+        "batch_ratio": geometric_mean([float(rows["batch_ratio"].iloc[0]) for rows in runs]),
         "loss_rise": exact(float(later["loss_rise"].median()), len(runs)),
         "trend": exact(float(later["trend"].median()), len(runs)),
         "pooled": exact(float((later["pooled"] / later["covariance"]).median()), len(runs)),

@@ -13,6 +13,7 @@ from stagewise.estimators.crossings import part_way
 from stagewise.findings.measured import Measured, mean_of
 from stagewise.findings.stagewise_bif_classes import (
     MEASURES,
+    batch_ratio,
     checks,
     class_rows,
     delimiters,
@@ -53,7 +54,8 @@ def measure(
 ) -> tuple[pd.DataFrame, dict[str, Measured]]:
     """Group influence of the classes at every checkpoint.
 
-    inputs   per seed: `draws` with traces of the observable `mixed`, and `behaviour`
+    inputs   per seed: `draws` with traces of the observable `mixed`, the same by batches of `twice`
+             the size at some checkpoints, and `behaviour`
     returns  one row per seed, checkpoint and pair of classes (first, second): covariance and
              correlation (minus the influence) with errors, pooled (the covariance about the mean of
              all chains), shuffled (with the draws of every token in an order of their own),
@@ -77,14 +79,15 @@ def measure(
                delimiters_early, delimiters_late   of opening with closing brackets, mean over the
                                    checkpoints after the start until the loss of closing brackets
                                    has half fallen, and from there on; mean over seeds
+               batch_ratio     of induction, over that by batches of twice the size (control)
                loss_rise, trend, pooled    medians over seeds and checkpoints from the onset on; the
                                    last over the covariance, of induction
     """
     wanted = build(Settings, settings, "papers.stagewise_bif.language")
     runs = [
-        _curves(draws, behaviour, wanted, number)
-        for number, (draws, behaviour) in enumerate(
-            zip(inputs["draws"], inputs["behaviour"], strict=True)
+        _curves(draws, twice, behaviour, wanted, number)
+        for number, (draws, twice, behaviour) in enumerate(
+            zip(inputs["draws"], inputs["twice"], inputs["behaviour"], strict=True)
         )
     ]
     found: dict[str, Measured] = {}
@@ -96,7 +99,7 @@ def measure(
 
 
 def _curves(
-    draws: xr.Dataset, behaviour: pd.DataFrame, wanted: Settings, number: int
+    draws: xr.Dataset, twice: xr.Dataset, behaviour: pd.DataFrame, wanted: Settings, number: int
 ) -> pd.DataFrame:
     """The table of one run."""
     text = mixed(json.loads(draws.attrs["provenance"])["settings"]["model"])
@@ -107,6 +110,7 @@ def _curves(
         onset=onset(behaviour["step"], gap, wanted.gap),
         brackets=part_way(behaviour["step"], behaviour["loss_closing"]),
         gap=rows["step"].map(dict(zip(behaviour["step"], gap, strict=True))),
+        batch_ratio=batch_ratio(rows, twice, classes, "induction", blocks=wanted.blocks),
     )
 
 

@@ -16,6 +16,7 @@ from stagewise.estimators.text_classes import TEXT_CLASSES
 from stagewise.findings.measured import Measured, mean_of
 from stagewise.findings.stagewise_bif_classes import (
     MEASURES,
+    batch_ratio,
     checks,
     class_rows,
     delimiters,
@@ -47,8 +48,9 @@ def measure(
 ) -> tuple[pd.DataFrame, dict[str, Measured]]:
     """Group influence of classes of tokens of text at every checkpoint.
 
-    inputs   per seed: `draws` with traces of the observable `mixed`, and `behaviour`; `tokens` of
-             the corpus and the texts of its `vocabulary`
+    inputs   per seed: `draws` with traces of the observable `mixed`, the same by batches of `twice`
+             the size at some checkpoints, and `behaviour`; `tokens` of the corpus and the texts of
+             its `vocabulary`
     returns  rows as of `class_rows`, of TEXT_CLASSES, and of tokens that are not likely after the
              one before: in a pair that the window has had (induction) or not (unforeseen); all of
              text. copied: of random blocks, from the second copy on. gap, onset (of copying blocks)
@@ -63,13 +65,13 @@ def measure(
                delimiters_early, delimiters_late   of left with right delimiters, mean over the
                                checkpoints after the start until the loss of right ones has half
                                fallen, and from there on; mean over seeds
-               shuffled, loss_rise, trend, pooled   as of `checks`, of induction
+               shuffled, batch_ratio, loss_rise, trend, pooled   as of `checks`, of induction
     """
     wanted = build(Settings, settings, "papers.stagewise_bif.text")
     corpus, texts = inputs["tokens"][0], inputs["vocabulary"][0]
     runs = []
-    for number, (draws, behaviour) in enumerate(
-        zip(inputs["draws"], inputs["behaviour"], strict=True)
+    for number, (draws, twice, behaviour) in enumerate(
+        zip(inputs["draws"], inputs["twice"], inputs["behaviour"], strict=True)
     ):
         model = json.loads(draws.attrs["provenance"])["settings"]["model"]
         classes = classes_of(mixed(model, corpus), corpus, texts)
@@ -80,6 +82,7 @@ def measure(
                 onset=onset(behaviour["step"], gap, wanted.gap),
                 brackets=_learned(draws, classes["right delimiter"]),
                 gap=rows["step"].map(dict(zip(behaviour["step"], gap, strict=True))),
+                batch_ratio=batch_ratio(rows, twice, classes, "induction", blocks=wanted.blocks),
             )
         )
     found: dict[str, Measured] = {}

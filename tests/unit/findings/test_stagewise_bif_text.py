@@ -75,6 +75,7 @@ def text() -> tuple[pd.DataFrame, dict[str, Any]]:
     behaviour = pd.DataFrame({"step": STEPS, "loss_first_copy": 4.0, "loss_second_copy": 4.0 - gap})
     inputs = {
         "draws": [draws(0), draws(1)],
+        "twice": [draws(seed).isel(checkpoint=[-1]) for seed in (0, 1)],
         "behaviour": [behaviour, behaviour],
         "tokens": [corpus()],
         "vocabulary": [VOCABULARY],
