@@ -44,7 +44,7 @@ def _row(tensors: Mapping[str, Tensor], row: int) -> dict[str, Tensor]:
 
 @cache
 def _halves(device: str) -> bool:
-    """Whether products in bfloat16 are made by units of their own there; says so if not."""
+    """Whether torch multiplies bfloat16 there, by its own account; says so if not."""
     if device == "cuda":
         found = torch.cuda.is_bf16_supported()
     else:

@@ -85,7 +85,6 @@ def _joined(parts: list[tuple[pd.DataFrame, Tensor]]) -> tuple[pd.DataFrame, Ten
 
 def _points(testbed: Testbed, index: pd.DataFrame, parameters: dict[str, Tensor]) -> Points:
     """The checkpoints with the metrics of the testbed."""
-
     models = [{name: t[row] for name, t in parameters.items()} for row in range(len(index))]
     with torch.no_grad():
         for name, metric in testbed.metrics.items():

@@ -5,18 +5,19 @@ import torch
 from torch import nn
 from torch.nn.functional import linear, scaled_dot_product_attention
 
-from stagewise.engine import own_operations
+from stagewise.engine import half_products, own_operations
 from stagewise.engine.machine_code import compiler
 from stagewise.engine.own_operations import own_operations as ours
 from stagewise.engine.program import Program
 from stagewise.models import attention_only
 
 pytestmark = pytest.mark.skipif(compiler() is None, reason="needs a C++ compiler")
+rounds = pytest.mark.skipif(not half_products.usable(), reason="no products in bfloat16 here")
 
 
 @pytest.fixture
 def program():
-    def build(own):
+    def build(own, half=False):
         return Program(
             lambda w, c, batch: attention_only.next_token_losses(w, batch["tokens"]).mean(-1),
             {name: tuple(tensor.shape) for name, tensor in weights.items()},
@@ -24,6 +25,7 @@ def program():
             rows=2,
             alone=True,
             own=own,
+            half=half,
         )
 
     weights = attention_only.initial(
@@ -58,6 +60,37 @@ def test_losses_and_gradients_of_a_transformer(program, moving, monkeypatch):
     assert (own_gradient - gradient).norm() <= 1e-5 * gradient.norm()
     each = build(True).each(positions, batch)
     torch.testing.assert_close(each, build(False).each(positions, batch), rtol=1e-5, atol=1e-6)
+
+
+@rounds
+def test_gradients_in_half_precision_are_those_of_rounded_products(program, monkeypatch):
+    """As near to single precision as torch's autocast, which rounds more."""
+    build, positions, batch = program
+
+    def found(own, half):
+        loss, gradient = build(own, half).loss_and_gradient(positions, batch)
+        assert loss.dtype == gradient.dtype == torch.float32
+        return gradient
+
+    full, half, autocast = found(False, False), found(True, True), found(False, True)
+    apart, autocast_apart = ((one - full).norm() / full.norm() for one in (half, autocast))
+    assert 1e-4 < apart < min(0.02, autocast_apart)
+    monkeypatch.setattr("stagewise.engine.program.half_products.usable", lambda: False)
+    without = found(True, True)
+    assert (without - autocast).norm() < (without - half).norm() / 2
+
+
+@rounds
+def test_half_precision_only_where_it_is_asked_for():
+    torch.manual_seed(0)
+    a, b = torch.randn(32, 32), torch.randn(32, 32)
+    with ours(half=True):
+        half = a @ b
+        with ours():
+            full = a @ b
+    assert torch.equal(half, half_products.multiplied(a[None], b[None])[0])
+    torch.testing.assert_close(full, a @ b)
+    assert not torch.equal(half, full)
 
 
 def test_modules_and_broadcasting():

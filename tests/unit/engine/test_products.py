@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from stagewise.engine import half_products
 from stagewise.engine.layout import rewritten
 from stagewise.engine.machine_code import CompileError, compiler
 from stagewise.engine.own_operations import usable
@@ -35,17 +36,27 @@ def test_products_are_those_of_torch(first, second):
         assert ((products(a, b) - exact).abs() <= bound * inner**0.5 + 1e-12).all()
 
 
-def test_rows_and_threads_do_not_matter():
+@pytest.mark.parametrize(
+    "multiplied",
+    [
+        products,
+        pytest.param(
+            half_products.multiplied,
+            marks=pytest.mark.skipif(not half_products.usable(), reason="no bfloat16 here"),
+        ),
+    ],
+)
+def test_rows_and_threads_do_not_matter(multiplied):
     torch.manual_seed(0)
     a, b = torch.randn(5, 130, 70), torch.randn(5, 70, 40)
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(1)
-        together = products(a, b)
+        together = multiplied(a, b)
         torch.set_num_threads(2)
-        assert torch.equal(products(a, b), together)
+        assert torch.equal(multiplied(a, b), together)
         for row in range(5):
-            assert torch.equal(products(a[row : row + 1], b[row : row + 1])[0], together[row])
+            assert torch.equal(multiplied(a[row : row + 1], b[row : row + 1])[0], together[row])
     finally:
         torch.set_num_threads(before)
 

@@ -15,7 +15,6 @@ from stagewise.engine.chains import Chains
 from stagewise.engine.execution import Move, Rows, compiled
 from stagewise.engine.machine_code import compiler
 from stagewise.engine.noise import block_length
-from stagewise.engine.parts import CACHE, parts, shares
 from stagewise.engine.posteriors import posteriors
 from stagewise.engine.sample import sample
 from stagewise.engine.sampling import Sampling
@@ -172,16 +171,6 @@ def test_batches_made_in_shares(
     assert asked == [(1, batch)]
 
 
-def test_shares_are_for_threads_without_a_row() -> None:
-    before = torch.get_num_threads()
-    try:
-        torch.set_num_threads(2)
-        assert [shares(rows, 16) for rows in (1, 2, 3)] == [2, 1, 1]
-        assert shares(1, 15) == shares(1, None) == 1
-    finally:
-        torch.set_num_threads(before)
-
-
 @every_kernel
 def test_rows_stepped_alone(
     kernel: ModuleType, changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
@@ -191,14 +180,6 @@ def test_rows_stepped_alone(
     alone = run(kernel, **changes)
     for name in ("excess_loss", "distance"):
         np.testing.assert_allclose(alone[name], together[name], rtol=1e-6, atol=1e-9)
-
-
-def test_parts_cover_all_rows_in_one_length() -> None:
-    assert parts(24, 1) == [slice(0, 24)]
-    assert parts(24, CACHE // 8) == [slice(k, k + 8) for k in (0, 8, 16)]
-    assert [part.start for part in parts(37, CACHE // 9)] == [0, 8, 16, 24, 29]
-    assert {part.stop - part.start for part in parts(37, CACHE // 9)} == {8}
-    assert parts(24, CACHE // 3) == parts(24, 2 * CACHE) == [slice(0, 24)]
 
 
 def test_losses_at_the_centre_looked_up_or_evaluated(monkeypatch: pytest.MonkeyPatch) -> None:
