@@ -7,6 +7,7 @@ rule corpus:
         "<logs>/corpus/{corpus}/corpus.log",
     benchmark:
         "<logs>/corpus/{corpus}/corpus.tsv"
+    priority: 2  # training waits for it
     conda:
         "../../environment.yml"
     threads: 1
@@ -32,6 +33,7 @@ rule tokens:
         "<logs>/corpus/{corpus}/tokens.log",
     benchmark:
         "<logs>/corpus/{corpus}/tokens.tsv"
+    priority: 2  # training waits for it
     conda:
         "../../environment.yml"
     threads: 1

@@ -11,6 +11,7 @@ rule train:
         "<logs>/{testbed}/{variant}/seed{seed}/train.tsv"
     wildcard_constraints:
         variant=trained(),
+    priority: 1  # long, and much waits for it
     conda:
         "../../environment.yml"
     threads: 1

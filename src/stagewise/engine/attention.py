@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from stagewise.engine.attention_kernel import ATTENTION
-from stagewise.engine.machine_code import function
+from stagewise.engine.machine_code import function, run
 
 MOST = 512
 """Places up to which the scores of a head fit the processor's caches."""
@@ -35,8 +35,9 @@ def _run(
     place, head, size) that are written."""
     kernel = function(ATTENTION, name, (c_void_p,) * (len(read + written) + 2) + SIZES)
     strides = [stride for tensor in read for stride in tensor.stride()[:3]]
-    kernel(
-        *(tensor.data_ptr() for tensor in (*read, *written, norms)),
+    run(
+        kernel,
+        (*read, *written, norms),
         (c_int64 * len(strides))(*strides),
         *read[0].shape,
         scale,

@@ -9,7 +9,7 @@ from ctypes import c_float, c_int64, c_void_p
 import torch
 from torch import Tensor
 
-from stagewise.engine.machine_code import function
+from stagewise.engine.machine_code import function, run
 from stagewise.engine.products import PRODUCT
 from stagewise.engine.vectors import VECTORS
 
@@ -134,7 +134,7 @@ def normed(
     kernel = function(KERNEL, "forward", (c_void_p,) * 6 + (c_int64, c_int64, c_float, c_int64))
     given = (numbers, scale, shift, found, means, inverses)
     rows = numbers.numel() // wide
-    kernel(*(t.data_ptr() for t in given), rows, wide, epsilon, torch.get_num_threads())
+    run(kernel, given, rows, wide, epsilon, torch.get_num_threads())
     return found, means, inverses
 
 
@@ -151,5 +151,5 @@ def gradients(
     kernel = function(KERNEL, "backward", (c_void_p,) * 8 + (c_int64,) * 3)
     given = (slope, numbers, means, inverses, scale, found, of_scale, of_shift)
     rows = numbers.numel() // wide
-    kernel(*(t.data_ptr() for t in given), rows, wide, torch.get_num_threads())
+    run(kernel, given, rows, wide, torch.get_num_threads())
     return found, of_scale, of_shift

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from stagewise.engine.machine_code import function
+from stagewise.engine.machine_code import function, run
 from stagewise.engine.products import PRODUCT
 from stagewise.engine.vectors import VECTORS
 
@@ -102,7 +102,7 @@ def log_sum_exp(numbers: Tensor) -> Tensor:
     out = numbers.new_empty(numbers.shape[:-1])
     kernel = function(KERNEL, "log_sum_exp", (c_void_p,) * 2 + (c_int64,) * 3)
     threads = torch.get_num_threads()
-    kernel(numbers.data_ptr(), out.data_ptr(), out.numel(), numbers.shape[-1], threads)
+    run(kernel, (numbers, out), out.numel(), numbers.shape[-1], threads)
     return out
 
 
@@ -123,5 +123,5 @@ class LogSumExp(torch.autograd.Function):
         kernel = function(KERNEL, "gradient", (c_void_p,) * 4 + (c_int64,) * 3)
         given = (numbers, found, slopes.contiguous(), out)
         threads = torch.get_num_threads()
-        kernel(*(t.data_ptr() for t in given), found.numel(), numbers.shape[-1], threads)
+        run(kernel, given, found.numel(), numbers.shape[-1], threads)
         return out

@@ -7,11 +7,15 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+
+from torch import Tensor
 
 NATIVE = "-mcpu=native" if platform.machine() in ("arm64", "aarch64") else "-march=native"
 FUSED = ("-ffp-contract=fast", "--param=avoid-fma-max-bits=0")
@@ -22,6 +26,11 @@ QUIET = ("-fno-math-errno", "-fno-trapping-math")
 FLAGS = ("-O3", NATIVE, "-std=c++17", "-shared", "-fPIC", *FUSED, *QUIET)
 PARALLEL = () if sys.platform == "darwin" else ("-fopenmp",)
 """Several threads, where compilers come with them."""
+
+
+Report = Callable[[Any, Sequence[Tensor], Sequence[Any]], None]
+"""Is told of a call: the function, its tensors, and its other arguments."""
+_report: ContextVar[Report | None] = ContextVar("report", default=None)
 
 
 class CompileError(RuntimeError):
@@ -48,6 +57,24 @@ def function(source: str, name: str, arguments: tuple[type[Any], ...]) -> Any:
     found = getattr(_library(source), name)
     found.argtypes, found.restype = list(arguments), None
     return found
+
+
+def run(function: Any, tensors: Sequence[Tensor], *rest: Any) -> None:
+    """Calls it with the addresses of the tensors, then the rest."""
+    function(*(tensor.data_ptr() for tensor in tensors), *rest)
+    report = _report.get()
+    if report is not None:
+        report(function, tensors, rest)
+
+
+@contextmanager
+def reported(to: Report | None) -> Iterator[None]:
+    """In this context every `run` is told."""
+    before = _report.set(to)
+    try:
+        yield
+    finally:
+        _report.reset(before)
 
 
 @cache

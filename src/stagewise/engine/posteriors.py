@@ -106,25 +106,27 @@ class Posteriors:
         alone: bool = False,
         own: bool = False,
         shares: int = 1,
+        like: Program | None = None,
     ) -> tuple[Target, Program]:
         """What the rows sample from, and its program: a pure function of `rows`, of which only the
-        parameters `moving` are sampled."""
+        parameters `moving` are sampled. `like` is a program of earlier rows, to go on with."""
         fields = {name: t for name, t in rows.items() if not name.startswith("constants.")}
         constants = {
             name.removeprefix("constants."): t for name, t in rows.items() if name not in fields
         }
         shared = self.sampling.batch is None
         losses = self.testbed.whole_losses if shared else self.testbed.losses
-        program = Program(
+        program = like or Program(
             losses,
             self.shapes,
-            constants,
-            rows=len(fields["centre"]),
+            {},
+            rows=1,
             half=self.sampling.precision == "bfloat16",
             alone=alone,
             own=own,
             shares=shares,
         )
+        program = program.over(constants, rows=len(fields["centre"]))
         target = Target(
             loss_and_gradient=lambda w, batch: program.loss_and_gradient(
                 w, batch, shared=shared, moving=moving
@@ -147,11 +149,13 @@ class Posteriors:
         """One step of rows, of which the parameters `moving` are sampled (`own` and `shares`: see
         `Program`)."""
         data = self.testbed.data
+        program: Program | None = None
 
         def call(
             state: State, noise: Tensor, picked: Tensor | None, rows: Rows
         ) -> tuple[State, Info]:
-            target, _ = self.target(rows, moving, own=own, shares=shares)
+            nonlocal program
+            target, program = self.target(rows, moving, own=own, shares=shares, like=program)
             batch = data if picked is None else {name: t[picked] for name, t in data.items()}
             return kernel.step(state, target, batch, noise)
 

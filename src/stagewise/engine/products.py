@@ -12,7 +12,7 @@ from ctypes import c_int64, c_void_p
 import torch
 from torch import Tensor
 
-from stagewise.engine.machine_code import function
+from stagewise.engine.machine_code import function, run
 
 LEAST = 256
 """Entries of the second matrix, and of the result, below which products merge better with what
@@ -149,8 +149,9 @@ def product_of(source: str, first: Tensor, second: Tensor) -> Tensor:
     """The same by another `PRODUCT`."""
     out = _empty(first, second)
     kernel = function(source + KERNEL, "products", ARGUMENTS)
-    kernel(
-        *(tensor.data_ptr() for tensor in (first, second, out)),
+    run(
+        kernel,
+        (first, second, out),
         *first.shape,
         second.shape[2],
         *first.stride(),

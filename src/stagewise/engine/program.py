@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
+from copy import copy
 from functools import cache
 from math import prod
 
@@ -13,6 +14,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from stagewise.engine import half_products
 from stagewise.engine.own_operations import own_operations
+from stagewise.engine.tape import Function, Replayed
 
 log = logging.getLogger("stagewise")
 
@@ -40,6 +42,27 @@ def unflatten(position: Tensor, shapes: Shapes) -> dict[str, Tensor]:
 
 def _row(tensors: Mapping[str, Tensor], row: int) -> dict[str, Tensor]:
     return {name: tensor[row] for name, tensor in tensors.items()}
+
+
+def _inputs(
+    position: Tensor, constants: Mapping[str, Tensor], batch: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """One model's, as one mapping."""
+    named = {
+        f"{kind}.{name}": t
+        for kind, of in (("constants", constants), ("batch", batch))
+        for name, t in of.items()
+    }
+    return {"position": position, **named}
+
+
+def _parts(inputs: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
+    """The inverse of `_inputs`."""
+    constants, batch = (
+        {name.removeprefix(kind): t for name, t in inputs.items() if name.startswith(kind)}
+        for kind in ("constants.", "batch.")
+    )
+    return inputs["position"], constants, batch
 
 
 @cache
@@ -99,6 +122,10 @@ class Program:
         self._shapes = shapes
         self._constants = {1: dict(constants)}
         self._rows, self._alone, self._own, self._shares = rows, alone, own, shares
+        self._gradient_of: Function = self._gradient_of_one
+        self._each_of: Function = self._each_of_one
+        if own:
+            self._gradient_of, self._each_of = map(Replayed, (self._gradient_of, self._each_of))
         self._mapped = {
             shared: vmap(self._loss, in_dims=(0, 0, None if shared else 0))
             for shared in (True, False)
@@ -168,20 +195,11 @@ class Program:
         # mapping one model costs more than a small model
         return self._alone or rows == self._shares == 1
 
-    def _one_by_one(
-        self, position: Tensor, batch: Mapping[str, Tensor], shared: bool
-    ) -> tuple[Tensor, Tensor]:
-        """Losses and gradients of models by turns: of each, all before the next begins, so that
-        what the second half of it needs is still in the cache."""
-        constants = self._constants_for(len(position))
-        losses: list[Tensor] = []
-        gradients: list[Tensor] = []
-        for row, one in enumerate(position.detach().unbind()):
-            free = one.requires_grad_()
-            loss = self._loss_of(unflatten(free, self._shapes), constants, batch, shared, row)
-            losses.append(loss.detach())
-            gradients += torch.autograd.grad(loss, free)
-        return torch.stack(losses), torch.stack(gradients)
+    def over(self, constants: Mapping[str, Tensor], *, rows: int) -> "Program":
+        """The same program for other rows; what one of them has recorded serves both."""
+        other = copy(self)
+        other._constants, other._rows = {1: dict(constants)}, rows
+        return other
 
     def loss_and_gradient(
         self,
@@ -199,24 +217,74 @@ class Program:
         others is not computed, but zero.
         """
         with torch.enable_grad(), self._ours():
-            if moving is None and self._by_turns(len(position)):
-                return self._one_by_one(position, batch, shared)
-            if moving is None:
-                free = position.detach().requires_grad_()
-                loss = self._of(free, batch, shared)
-                (gradient,) = torch.autograd.grad(loss.sum(), free)
-                return loss.detach(), gradient
-            parameters = unflatten(position.detach(), self._shapes)
-            for name in moving:
-                parameters[name] = parameters[name].clone().requires_grad_()
-            loss = self._at(parameters, len(position), batch, shared)
-            found = torch.autograd.grad(loss.sum(), [parameters[name] for name in moving])
+            if self._by_turns(len(position)):
+                return self._one_by_one(position, batch, shared, moving)
+            return self._slope(
+                position, moving, lambda at: self._at(at, len(position), batch, shared)
+            )
+
+    def _one_by_one(
+        self,
+        position: Tensor,
+        batch: Mapping[str, Tensor],
+        shared: bool,
+        moving: Collection[str] | None,
+    ) -> tuple[Tensor, Tensor]:
+        """Losses and gradients of models by turns: of each, all before the next begins, so that
+        what the second half of it needs is still in the cache."""
+        constants = self._constants_for(len(position))
+        losses: list[Tensor] = []
+        gradients: list[Tensor] = []
+        for row, one in enumerate(position.detach().unbind()):
+            seen = dict(batch) if shared else _row(batch, row)
+            found = self._gradient_of(moving, _inputs(one, _row(constants, row), seen))
+            # a tape writes to the same memory again
+            loss, gradient = (t if len(position) == 1 else t.clone() for t in found)
+            losses.append(loss)
+            gradients.append(gradient)
+        return torch.stack(losses), torch.stack(gradients)
+
+    def _gradient_of_one(
+        self, moving: Collection[str] | None, inputs: Mapping[str, Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        position, constants, batch = _parts(inputs)
+
+        def loss(parameters: dict[str, Tensor]) -> Tensor:
+            return self._loss(parameters, constants, batch)
+
+        found, gradient = self._slope(position, moving, loss)
+        return found, gradient
+
+    def _slope(
+        self,
+        position: Tensor,
+        moving: Collection[str] | None,
+        loss_at: Callable[[dict[str, Tensor]], Tensor],
+    ) -> tuple[Tensor, Tensor]:
+        """Loss at `position` (..., d), and the gradient of its sum, for the parameters `moving`."""
+        if moving is None:
+            free = position.detach().requires_grad_()
+            loss = loss_at(unflatten(free, self._shapes))
+            (gradient,) = torch.autograd.grad(loss.sum(), free)
+            return loss.detach(), gradient
+        parameters = unflatten(position.detach(), self._shapes)
+        for name in moving:
+            parameters[name] = parameters[name].clone().requires_grad_()
+        loss = loss_at(parameters)
+        found = torch.autograd.grad(loss.sum(), [parameters[name] for name in moving])
         slopes = dict(zip(moving, found, strict=True))
-        whole = {
-            name: slopes.get(name, position.new_zeros(len(position), *shape))
+        before = position.shape[:-1]
+        whole = [
+            slopes.get(name, position.new_zeros(*before, *shape)).reshape(*before, -1)
             for name, shape in self._shapes.items()
-        }
-        return loss.detach(), flatten(whole, self._shapes)
+        ]
+        return loss.detach(), torch.cat(whole, dim=-1)
+
+    def _each_of_one(
+        self, _: Collection[str] | None, inputs: Mapping[str, Tensor]
+    ) -> tuple[Tensor, ...]:
+        position, constants, batch = _parts(inputs)
+        return (self._losses(unflatten(position, self._shapes), constants, batch),)
 
     def loss(self, position: Tensor, batch: Mapping[str, Tensor], *, shared: bool = True) -> Tensor:
         """Mean loss (row,) at `position`, without a gradient."""
@@ -232,12 +300,8 @@ class Program:
         constants = self._constants_for(len(position))
         with torch.no_grad(), self._ours():
             if len(position) == 1 or self._alone:
-                return torch.stack(
-                    [
-                        self._losses(unflatten(one, self._shapes), _row(constants, row), batch)
-                        for row, one in enumerate(position)
-                    ]
-                )
+                each = [_inputs(one, _row(constants, r), batch) for r, one in enumerate(position)]
+                return torch.stack([self._each_of(None, one)[0].clone() for one in each])
             mapped = vmap(self._losses, in_dims=(0, 0, None))
             with sdpa_kernel(PLAIN):
                 return mapped(unflatten(position, self._shapes), constants, dict(batch))
