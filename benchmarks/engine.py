@@ -84,7 +84,8 @@ def ours(
 
 def bare(workload: Workload, chains: int) -> Callable[[], None]:
     """Losses and gradients of as many batches, picked beforehand."""
-    from stagewise.engine.program import Program, flatten
+    from stagewise.engine.flat import flatten
+    from stagewise.engine.program import Program
 
     shapes = {name: tuple(tensor.shape) for name, tensor in workload.weights.items()}
     stacked = {

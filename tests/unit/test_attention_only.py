@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from stagewise.engine.program import Program, flatten
+from stagewise.engine.flat import flatten
+from stagewise.engine.program import Program
 from stagewise.models import attention_only
 
 SIZES = {"vocabulary": 11, "context": 9, "width": 8, "heads": 2, "layers": 2}

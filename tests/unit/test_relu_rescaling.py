@@ -1,7 +1,8 @@
 import torch
 
+from stagewise.engine.flat import flatten
 from stagewise.engine.landscape import curvature_table
-from stagewise.engine.program import Program, flatten
+from stagewise.engine.program import Program
 from stagewise.testbeds.relu_rescaling import build, outputs
 
 SETTINGS = {"inputs": 3, "hidden": 2, "samples": 64, "teachers": 2, "scales": [0.25, 1.0, 4.0]}

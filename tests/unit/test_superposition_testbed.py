@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from stagewise.data.one_hot import as_vectors, one_hot_samples
-from stagewise.engine.program import Program, flatten
+from stagewise.engine.flat import flatten
+from stagewise.engine.program import Program
 from stagewise.models.superposition import (
     empirical_loss,
     population_loss,

@@ -7,7 +7,7 @@ import torch
 import xarray as xr
 from matplotlib.figure import Figure
 
-from stagewise.engine.program import flatten
+from stagewise.engine.flat import flatten
 from stagewise.engine.quench import quench
 from stagewise.estimators.convex_hull import hull_vertices
 from stagewise.estimators.plateaus import OFF, matched_levels, plateaus

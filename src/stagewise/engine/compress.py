@@ -19,9 +19,10 @@ from stagewise.engine.coded import COLUMNS, coded_rows
 from stagewise.engine.compressions import DETERMINISTIC, Compressions, Way
 from stagewise.engine.cost import cost
 from stagewise.engine.execution import multiplies
+from stagewise.engine.flat import flatten
 from stagewise.engine.parts import CACHE
 from stagewise.engine.pieces import piece_length, pieces
-from stagewise.engine.program import Program, flatten
+from stagewise.engine.program import Program
 from stagewise.engine.scrambled import scrambled
 from stagewise.progress import Report
 from stagewise.settings import SettingsError

@@ -4,7 +4,8 @@ import pandas as pd
 import torch
 
 from stagewise.engine.curvature import hessian_trace, largest_curvature
-from stagewise.engine.program import Program, flatten
+from stagewise.engine.flat import flatten
+from stagewise.engine.program import Program
 from stagewise.seeds import generator
 from stagewise.testbeds.testbed import Points, Testbed
 

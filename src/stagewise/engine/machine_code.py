@@ -68,7 +68,7 @@ def run(function: Any, tensors: Sequence[Tensor], *rest: Any) -> None:
 
 
 @contextmanager
-def reported(to: Report | None) -> Iterator[None]:
+def reported(to: Report) -> Iterator[None]:
     """In this context every `run` is told."""
     before = _report.set(to)
     try:

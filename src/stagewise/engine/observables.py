@@ -8,8 +8,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from stagewise.engine.flat import Shapes
 from stagewise.engine.pieces import piece_length, pieces
-from stagewise.engine.program import Program, Shapes
+from stagewise.engine.program import Program
 from stagewise.engine.response import Response
 from stagewise.engine.sampling import Observation
 from stagewise.testbeds.testbed import Observable

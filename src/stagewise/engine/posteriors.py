@@ -12,9 +12,10 @@ from torch import Tensor
 from stagewise.engine.cost import cost
 from stagewise.engine.curvature import largest_curvature
 from stagewise.engine.execution import Move, Rows
+from stagewise.engine.flat import Shapes, flatten
 from stagewise.engine.observables import Evaluation
 from stagewise.engine.pieces import piece_length
-from stagewise.engine.program import Program, Shapes, flatten
+from stagewise.engine.program import Program
 from stagewise.engine.restrictions import restrictions
 from stagewise.engine.sampling import ALL, AUTO, Sampling
 from stagewise.samplers.options import options

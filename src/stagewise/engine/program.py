@@ -1,11 +1,10 @@
 """Many small models as one program: their losses and gradients over flat parameter vectors."""
 
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager
 from copy import copy
 from functools import cache
-from math import prod
 
 import torch
 from torch import Tensor
@@ -13,56 +12,19 @@ from torch.func import vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from stagewise.engine import half_products
+from stagewise.engine.flat import Shapes, unflatten
 from stagewise.engine.own_operations import own_operations
-from stagewise.engine.tape import Function, Replayed
+from stagewise.engine.single import Losses, Single, mean_loss, slope
 
 log = logging.getLogger("stagewise")
 
-Shapes = Mapping[str, tuple[int, ...]]
 PLAIN = SDPBackend.MATH
 """Attention in plain tensor operations: fused attention can be neither mapped nor differentiated
 twice."""
-Losses = Callable[[Mapping[str, Tensor], Mapping[str, Tensor], Mapping[str, Tensor]], Tensor]
-
-
-def flatten(parameters: Mapping[str, Tensor], shapes: Shapes) -> Tensor:
-    """Tensors (row, ...) as one matrix (row, d), in the order of `shapes`."""
-    return torch.cat([parameters[name].reshape(-1, prod(shapes[name])) for name in shapes], dim=1)
-
-
-def unflatten(position: Tensor, shapes: Shapes) -> dict[str, Tensor]:
-    """The inverse of `flatten`: views of (..., d) as tensors (..., *shape)."""
-    sizes = [prod(shape) for shape in shapes.values()]
-    pieces = position.split(sizes, dim=-1)
-    return {
-        name: piece.unflatten(-1, shape) if shape else piece.squeeze(-1)
-        for (name, shape), piece in zip(shapes.items(), pieces, strict=True)
-    }
 
 
 def _row(tensors: Mapping[str, Tensor], row: int) -> dict[str, Tensor]:
     return {name: tensor[row] for name, tensor in tensors.items()}
-
-
-def _inputs(
-    position: Tensor, constants: Mapping[str, Tensor], batch: Mapping[str, Tensor]
-) -> dict[str, Tensor]:
-    """One model's, as one mapping."""
-    named = {
-        f"{kind}.{name}": t
-        for kind, of in (("constants", constants), ("batch", batch))
-        for name, t in of.items()
-    }
-    return {"position": position, **named}
-
-
-def _parts(inputs: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
-    """The inverse of `_inputs`."""
-    constants, batch = (
-        {name.removeprefix(kind): t for name, t in inputs.items() if name.startswith(kind)}
-        for kind in ("constants.", "batch.")
-    )
-    return inputs["position"], constants, batch
 
 
 @cache
@@ -122,10 +84,7 @@ class Program:
         self._shapes = shapes
         self._constants = {1: dict(constants)}
         self._rows, self._alone, self._own, self._shares = rows, alone, own, shares
-        self._gradient_of: Function = self._gradient_of_one
-        self._each_of: Function = self._each_of_one
-        if own:
-            self._gradient_of, self._each_of = map(Replayed, (self._gradient_of, self._each_of))
+        self._single = Single(self._losses, shapes, recorded=own)
         self._mapped = {
             shared: vmap(self._loss, in_dims=(0, 0, None if shared else 0))
             for shared in (True, False)
@@ -134,13 +93,7 @@ class Program:
     def _loss(
         self, parameters: dict[str, Tensor], constants: dict[str, Tensor], batch: dict[str, Tensor]
     ) -> Tensor:
-        losses = self._losses(parameters, constants, batch)
-        if losses.dim() != 1:
-            raise ValueError(
-                f"the loss of a testbed must be per sample, shape (sample,); "
-                f"it has shape {tuple(losses.shape)}"
-            )
-        return losses.mean()
+        return mean_loss(self._losses, parameters, constants, batch)
 
     def _of(self, position: Tensor, batch: Mapping[str, Tensor], shared: bool) -> Tensor:
         return self._at(unflatten(position, self._shapes), len(position), batch, shared)
@@ -219,8 +172,11 @@ class Program:
         with torch.enable_grad(), self._ours():
             if self._by_turns(len(position)):
                 return self._one_by_one(position, batch, shared, moving)
-            return self._slope(
-                position, moving, lambda at: self._at(at, len(position), batch, shared)
+            return slope(
+                lambda parameters: self._at(parameters, len(position), batch, shared),
+                position,
+                self._shapes,
+                moving,
             )
 
     def _one_by_one(
@@ -237,54 +193,11 @@ class Program:
         gradients: list[Tensor] = []
         for row, one in enumerate(position.detach().unbind()):
             seen = dict(batch) if shared else _row(batch, row)
-            found = self._gradient_of(moving, _inputs(one, _row(constants, row), seen))
-            # a tape writes to the same memory again
-            loss, gradient = (t if len(position) == 1 else t.clone() for t in found)
-            losses.append(loss)
-            gradients.append(gradient)
+            loss, gradient = self._single.gradient(one, _row(constants, row), seen, moving)
+            last = len(losses) == len(position) - 1  # what comes next may take its memory
+            losses.append(loss if last else loss.clone())
+            gradients.append(gradient if last else gradient.clone())
         return torch.stack(losses), torch.stack(gradients)
-
-    def _gradient_of_one(
-        self, moving: Collection[str] | None, inputs: Mapping[str, Tensor]
-    ) -> tuple[Tensor, Tensor]:
-        position, constants, batch = _parts(inputs)
-
-        def loss(parameters: dict[str, Tensor]) -> Tensor:
-            return self._loss(parameters, constants, batch)
-
-        found, gradient = self._slope(position, moving, loss)
-        return found, gradient
-
-    def _slope(
-        self,
-        position: Tensor,
-        moving: Collection[str] | None,
-        loss_at: Callable[[dict[str, Tensor]], Tensor],
-    ) -> tuple[Tensor, Tensor]:
-        """Loss at `position` (..., d), and the gradient of its sum, for the parameters `moving`."""
-        if moving is None:
-            free = position.detach().requires_grad_()
-            loss = loss_at(unflatten(free, self._shapes))
-            (gradient,) = torch.autograd.grad(loss.sum(), free)
-            return loss.detach(), gradient
-        parameters = unflatten(position.detach(), self._shapes)
-        for name in moving:
-            parameters[name] = parameters[name].clone().requires_grad_()
-        loss = loss_at(parameters)
-        found = torch.autograd.grad(loss.sum(), [parameters[name] for name in moving])
-        slopes = dict(zip(moving, found, strict=True))
-        before = position.shape[:-1]
-        whole = [
-            slopes.get(name, position.new_zeros(*before, *shape)).reshape(*before, -1)
-            for name, shape in self._shapes.items()
-        ]
-        return loss.detach(), torch.cat(whole, dim=-1)
-
-    def _each_of_one(
-        self, _: Collection[str] | None, inputs: Mapping[str, Tensor]
-    ) -> tuple[Tensor, ...]:
-        position, constants, batch = _parts(inputs)
-        return (self._losses(unflatten(position, self._shapes), constants, batch),)
 
     def loss(self, position: Tensor, batch: Mapping[str, Tensor], *, shared: bool = True) -> Tensor:
         """Mean loss (row,) at `position`, without a gradient."""
@@ -300,8 +213,12 @@ class Program:
         constants = self._constants_for(len(position))
         with torch.no_grad(), self._ours():
             if len(position) == 1 or self._alone:
-                each = [_inputs(one, _row(constants, r), batch) for r, one in enumerate(position)]
-                return torch.stack([self._each_of(None, one)[0].clone() for one in each])
+                return torch.stack(
+                    [
+                        self._single.each(one, _row(constants, row), batch).clone()
+                        for row, one in enumerate(position)
+                    ]
+                )
             mapped = vmap(self._losses, in_dims=(0, 0, None))
             with sdpa_kernel(PLAIN):
                 return mapped(unflatten(position, self._shapes), constants, dict(batch))

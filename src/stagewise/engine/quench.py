@@ -3,7 +3,9 @@
 import torch
 from torch import Tensor
 
-from stagewise.engine.program import Losses, Program, Shapes
+from stagewise.engine.flat import Shapes
+from stagewise.engine.program import Program
+from stagewise.engine.single import Losses
 
 ROWS = 2000
 """Draws that descend together: enough to fill the operations, few enough to stay in cache."""

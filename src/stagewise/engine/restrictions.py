@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from stagewise.engine.program import Shapes, flatten
+from stagewise.engine.flat import Shapes, flatten
 from stagewise.engine.sampling import ALL
 from stagewise.settings import SettingsError
 from stagewise.testbeds.testbed import Points, Testbed

@@ -23,10 +23,18 @@ Inputs = Mapping[str, Tensor]
 Function = Callable[[Any, Inputs], Sequence[Tensor]]
 """Of something that tells one kind of call from another, and of tensors."""
 
-MOST = 1 << 26
-"""Bytes of intermediate results above which what is saved is next to nothing."""
+MOST = 1 << 28
+"""Bytes of results, all of which are kept while recording, above which what is saved is next to
+nothing."""
 EMPTY = ("aten::empty", "aten::new_empty")
-UNSTEADY = (torch.Tag.nondeterministic_seeded, torch.Tag.data_dependent_output)
+PARTLY = (torch.ops.aten.addmm.default,)
+"""Operations of which our own kernels do a part."""
+UNSTEADY = (
+    torch.Tag.nondeterministic_seeded,
+    torch.Tag.data_dependent_output,
+    torch.Tag.dynamic_output_shape,
+)
+"""Marks of operations that the same tensors do not decide, or whose results decide what is next."""
 
 
 class UnrecordableError(RuntimeError):
@@ -35,9 +43,13 @@ class UnrecordableError(RuntimeError):
 
 class _Call(NamedTuple):
     function: Any
+    """An operation of torch, or a kernel of our own."""
     args: Any
+    """Of a kernel: its tensors, and the rest."""
     kwargs: Mapping[str, Any]
     result: Any
+    whole: bool = False
+    """To be called as it was, as it is more than one kernel."""
 
 
 class _Recorder(TorchDispatchMode):
@@ -51,6 +63,7 @@ class _Recorder(TorchDispatchMode):
     def __init__(self) -> None:
         super().__init__()
         self.calls: list[_Call] = []
+        self._written = 0
 
     def kernel(self, function: Any, tensors: Sequence[Tensor], rest: Sequence[Any]) -> None:
         self.calls.append(_Call(function, (tuple(tensors), tuple(rest)), {}, None))
@@ -60,15 +73,29 @@ class _Recorder(TorchDispatchMode):
     ) -> Any:
         before = len(self.calls)
         result = func(*args, **(kwargs or {}))
+        if not func.is_view:
+            self._written += sum(t.untyped_storage().nbytes() for t in _tensors(result))
+        if self._written > MOST:
+            raise UnrecordableError("it writes much")
         known = {_storage(t) for t in _tensors((args, kwargs, result))}
         inner = self.calls[before:]
-        if inner and all(_storage(t) in known for call in inner for t in call.args[0]):
-            # our own kernels have done it, on these tensors alone
+        alone = func not in PARTLY and all(
+            _storage(t) in known for call in inner for t in call.args[0]
+        )
+        if inner and alone:  # our own kernels have done it, on these tensors
             empty = torch.ops.aten.empty.memory_format
             self.calls[before:] = [_Call(empty, (), {}, result), *inner]
+        elif _unsteady(func, args):
+            raise UnrecordableError(f"{func} may not be the same again")
         else:
-            self.calls[before:] = [_Call(func, args, kwargs or {}, result)]
+            self.calls[before:] = [_Call(func, args, kwargs or {}, result, bool(inner))]
         return result
+
+
+def _unsteady(func: Any, args: Any) -> bool:
+    if func is torch.ops.aten.index.Tensor:  # by numbers, or by masks: how many are picked?
+        return any(t.dtype in (torch.bool, torch.uint8) for t in _tensors(args[1]))
+    return any(tag in func.tags for tag in UNSTEADY)
 
 
 def _tensors(tree: Any) -> list[Tensor]:
@@ -85,7 +112,6 @@ class Tape:
     def __init__(self, function: Callable[[Inputs], Sequence[Tensor]], inputs: Inputs) -> None:
         """Calls it once; UnrecordableError if it cannot be repeated so."""
         self._inputs = {name: tensor.detach().clone() for name, tensor in inputs.items()}
-        self._seen: dict[str, tuple[Tensor, int]] = {}
         with _Recorder() as recorder, reported(recorder.kernel):
             results = function(self._inputs)
         # kept, as calls of our own kernels know nothing but addresses
@@ -93,14 +119,16 @@ class Tape:
         self._steps = [step for call in recorder.calls for step in _steps(call, self._memory)]
         self._results = [self._memory.place(result.detach()) for result in results]
 
+    @property
+    def bytes(self) -> int:
+        """What its intermediate results take."""
+        return self._memory.bytes
+
     def __call__(self, inputs: Inputs) -> list[Tensor]:
         """The results on other inputs, in memory that the next call overwrites."""
         with torch.no_grad():
             for name, tensor in inputs.items():
-                seen = self._seen.get(name)
-                if seen is None or seen[0] is not tensor or seen[1] != tensor._version:
-                    self._inputs[name].copy_(tensor)
-                    self._seen[name] = (tensor, tensor._version)
+                self._inputs[name].copy_(tensor)
             for step in self._steps:
                 step()
         return self._results
@@ -111,7 +139,7 @@ class _Memory:
 
     def __init__(self, calls: Sequence[_Call], results: Sequence[Tensor]) -> None:
         made: dict[int, int] = {}
-        sizes: dict[int, int] = {}
+        sizes: dict[int, tuple[int, torch.device]] = {}
         last: dict[int, int] = {}
         seen: set[int] = set()
         for number, call in enumerate(calls):
@@ -119,7 +147,8 @@ class _Memory:
             for tensor in _tensors(call.result):
                 key = _storage(tensor)
                 if key not in seen and key not in used:
-                    made[key], sizes[key] = number, tensor.untyped_storage().nbytes()
+                    made[key] = number
+                    sizes[key] = tensor.untyped_storage().nbytes(), tensor.device
                 used.append(key)
             seen.update(used)
             last |= dict.fromkeys(used, number)
@@ -131,19 +160,18 @@ class _Memory:
             ends.setdefault(last[key], []).append(key)
         self._kept: dict[int, torch.UntypedStorage] = {}
         self._given: list[Tensor] = []
-        free: dict[int, list[torch.UntypedStorage]] = {}
+        free: dict[tuple[int, torch.device], list[torch.UntypedStorage]] = {}
         self.bytes = 0
         for number in range(len(calls)):
             for key in begins.get(number, ()):
                 if not free.get(sizes[key]):
-                    self.bytes += sizes[key]
-                    fresh = torch.empty(sizes[key], dtype=torch.uint8).untyped_storage()
-                    free.setdefault(sizes[key], []).append(fresh)
+                    size, device = sizes[key]
+                    self.bytes += size
+                    fresh = torch.empty(size, dtype=torch.uint8, device=device)
+                    free.setdefault(sizes[key], []).append(fresh.untyped_storage())
                 self._kept[key] = free[sizes[key]].pop()
             for key in ends.get(number, ()):
                 free.setdefault(sizes[key], []).append(self._kept[key])
-            if self.bytes > MOST:
-                raise UnrecordableError("its intermediate results are large")
 
     def place(self, tensor: Tensor) -> Tensor:
         """The tensor of the tape that stands for a recorded one."""
@@ -151,7 +179,7 @@ class _Memory:
         if kept is None:
             self._given.append(tensor.detach())
             return self._given[-1]
-        empty = torch.empty(0, dtype=tensor.dtype)
+        empty = torch.empty(0, dtype=tensor.dtype, device=tensor.device)
         return empty.set_(kept, tensor.storage_offset(), tensor.shape, tensor.stride())
 
 
@@ -162,8 +190,6 @@ def _steps(call: _Call, memory: _Memory) -> list[Callable[[], object]]:
     if not isinstance(function, torch._ops.OpOverload):
         tensors, rest = args
         return [partial(function, *(t.data_ptr() for t in tensors), *rest)]
-    if any(tag in function.tags for tag in UNSTEADY):
-        raise UnrecordableError(f"{function} is not the same again")
     results = _tensors(call.result)
     if function._schema.name.startswith(EMPTY):
         return []
@@ -173,7 +199,7 @@ def _steps(call: _Call, memory: _Memory) -> list[Callable[[], object]]:
     if all(_storage(t) in given for t in results):
         return []
     out = [memory.place(t) for t in results]
-    variant = _into(function)
+    variant = None if call.whole else _into(function)
     if variant is not None and len(variant[1]) == len(out):
         return [partial(variant[0], *args, **kwargs, **dict(zip(variant[1], out, strict=True)))]
 
@@ -224,7 +250,8 @@ class Replayed:
         try:
             others = {name: t.roll(1, 0) if t.dim() else t for name, t in inputs.items()}
             tape = Tape(partial(self._function, kind), others)
-        except UnrecordableError as error:
+        except Exception as error:
+            # whatever recording can fail with: the function itself has just been called
             log.debug("not recorded: %s", error)
             return None
         same = all(torch.equal(a, b) for a, b in zip(tape(inputs), found, strict=True))

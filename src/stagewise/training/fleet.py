@@ -10,9 +10,10 @@ from torch import Tensor
 
 from stagewise.engine.cost import cost
 from stagewise.engine.execution import multiplies
+from stagewise.engine.flat import flatten
 from stagewise.engine.noise import index_block
 from stagewise.engine.parts import CACHE
-from stagewise.engine.program import Program, flatten
+from stagewise.engine.program import Program
 from stagewise.resume import restore_streams, stream_states
 from stagewise.seeds import generator
 from stagewise.settings import SettingsError

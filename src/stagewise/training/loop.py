@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from stagewise.engine.execution import repaid_operations
-from stagewise.engine.program import unflatten
+from stagewise.engine.flat import unflatten
 from stagewise.progress import Report
 from stagewise.resume import SideFile
 from stagewise.testbeds.testbed import Points, Testbed

@@ -6,7 +6,8 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from stagewise.engine.program import Program, Shapes, flatten
+from stagewise.engine.flat import Shapes, flatten
+from stagewise.engine.program import Program
 from stagewise.progress import Report
 from stagewise.resume import SideFile
 from stagewise.seeds import generator

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from stagewise.engine.program import Program, flatten, unflatten
+from stagewise.engine.flat import flatten, unflatten
+from stagewise.engine.program import Program
 
 SHAPES = {"A": (2, 3), "b": (), "T": (2, 1, 2), "c": (3,)}
 SIZE = 6 + 1 + 4 + 3
