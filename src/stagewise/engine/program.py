@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager
 from copy import copy
 from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,7 +15,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from stagewise.engine import half_products
 from stagewise.engine.flat import Shapes, unflatten
 from stagewise.engine.own_operations import own_operations
-from stagewise.engine.single import Losses, Single, mean_loss, slope
+from stagewise.engine.single import Losses, Single, mean_loss, named, parts, slope
+from stagewise.engine.tape import Replayed
 
 log = logging.getLogger("stagewise")
 
@@ -84,7 +86,8 @@ class Program:
         self._shapes = shapes
         self._constants = {1: dict(constants)}
         self._rows, self._alone, self._own, self._shares = rows, alone, own, shares
-        self._single = Single(self._losses, shapes, recorded=own)
+        self._single = Single(self._losses, shapes)
+        self._together = Replayed(self._gradients_of)
         self._mapped = {
             shared: vmap(self._loss, in_dims=(0, 0, None if shared else 0))
             for shared in (True, False)
@@ -96,34 +99,32 @@ class Program:
         return mean_loss(self._losses, parameters, constants, batch)
 
     def _of(self, position: Tensor, batch: Mapping[str, Tensor], shared: bool) -> Tensor:
-        return self._at(unflatten(position, self._shapes), len(position), batch, shared)
+        constants = self._constants_for(len(position))
+        if not self._by_turns(len(position)):
+            return self._all(unflatten(position, self._shapes), constants, batch, shared)
+        each = [
+            self._loss(
+                unflatten(one, self._shapes),
+                _row(constants, row),
+                dict(batch) if shared else _row(batch, row),
+            )
+            for row, one in enumerate(position)
+        ]
+        return torch.stack(each)
 
-    def _at(
-        self, parameters: dict[str, Tensor], rows: int, batch: Mapping[str, Tensor], shared: bool
-    ) -> Tensor:
-        constants = self._constants_for(rows)
-        if not shared and self._shares > 1:
-            return self._in_shares(parameters, constants, batch)
-        if self._by_turns(rows):
-            each = [
-                self._loss_of(_row(parameters, row), constants, batch, shared, row)
-                for row in range(rows)
-            ]
-            return torch.stack(each)
-        with sdpa_kernel(PLAIN):
-            return self._mapped[shared](parameters, constants, dict(batch))
-
-    def _loss_of(
+    def _all(
         self,
         parameters: dict[str, Tensor],
         constants: Mapping[str, Tensor],
         batch: Mapping[str, Tensor],
         shared: bool,
-        row: int,
     ) -> Tensor:
-        """Of one model, whose constants, and batch if it has one of its own, are in that row."""
-        seen = dict(batch) if shared else _row(batch, row)
-        return self._loss(parameters, _row(constants, row), seen)
+        """Of all rows at once."""
+        if not shared and self._shares > 1:
+            return self._in_shares(parameters, constants, batch)
+        with sdpa_kernel(PLAIN):
+            found: Tensor = self._mapped[shared](parameters, dict(constants), dict(batch))
+        return found
 
     def _in_shares(
         self,
@@ -172,8 +173,16 @@ class Program:
         with torch.enable_grad(), self._ours():
             if self._by_turns(len(position)):
                 return self._one_by_one(position, batch, shared, moving)
+            kind = shared, None if moving is None else tuple(moving)
+            given = named(position, self._constants_for(len(position)), batch)
+            loss, gradient = self._together(kind, given)
+        return loss.clone(), gradient.clone()  # a tape writes to the same memory again
+
+    def _gradients_of(self, kind: Any, inputs: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        (shared, moving), (position, constants, batch) = kind, parts(inputs)
+        with torch.enable_grad():
             return slope(
-                lambda parameters: self._at(parameters, len(position), batch, shared),
+                lambda parameters: self._all(parameters, constants, batch, shared),
                 position,
                 self._shapes,
                 moving,

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from stagewise.engine.flat import Shapes, unflatten
-from stagewise.engine.tape import Function, Replayed
+from stagewise.engine.tape import Replayed
 
 Losses = Callable[[Mapping[str, Tensor], Mapping[str, Tensor], Mapping[str, Tensor]], Tensor]
 """(parameters, constants, batch) -> (sample, ...), nats"""
@@ -57,13 +57,11 @@ def slope(
 
 
 class Single:
-    """One model at a time. With `recorded`, what is done again and again is done by a tape, and
-    the next call may write where the results of this one stand."""
+    """One model at a time, by tapes: the next call may write where these results stand."""
 
-    def __init__(self, losses: Losses, shapes: Shapes, *, recorded: bool) -> None:
+    def __init__(self, losses: Losses, shapes: Shapes) -> None:
         self._losses, self._shapes = losses, shapes
-        self._gradient: Function = Replayed(self._gradient_of) if recorded else self._gradient_of
-        self._each: Function = Replayed(self._each_of) if recorded else self._each_of
+        self._gradient, self._each = Replayed(self._gradient_of), Replayed(self._each_of)
 
     def gradient(
         self,
@@ -74,17 +72,17 @@ class Single:
     ) -> tuple[Tensor, Tensor]:
         """Mean loss, and its gradient (d,) at `position` (d,)."""
         names = None if moving is None else tuple(moving)
-        loss, gradient = self._gradient(names, _named(position, constants, batch))
+        loss, gradient = self._gradient(names, named(position, constants, batch))
         return loss, gradient
 
     def each(
         self, position: Tensor, constants: Mapping[str, Tensor], batch: Mapping[str, Tensor]
     ) -> Tensor:
         """Losses (sample, ...) at `position` (d,)."""
-        return self._each(None, _named(position, constants, batch))[0]
+        return self._each(None, named(position, constants, batch))[0]
 
     def _gradient_of(self, moving: Any, inputs: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
-        position, constants, batch = _parts(inputs)
+        position, constants, batch = parts(inputs)
         with torch.enable_grad():
             return slope(
                 lambda parameters: mean_loss(self._losses, parameters, constants, batch),
@@ -94,13 +92,14 @@ class Single:
             )
 
     def _each_of(self, _: Any, inputs: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
-        position, constants, batch = _parts(inputs)
+        position, constants, batch = parts(inputs)
         return (self._losses(unflatten(position, self._shapes), constants, batch),)
 
 
-def _named(
+def named(
     position: Tensor, constants: Mapping[str, Tensor], batch: Mapping[str, Tensor]
 ) -> dict[str, Tensor]:
+    """What a function of a model, or of many, depends on, as one mapping."""
     return {
         "position": position,
         **{f"constants.{name}": tensor for name, tensor in constants.items()},
@@ -108,7 +107,8 @@ def _named(
     }
 
 
-def _parts(named: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
+def parts(named: Mapping[str, Tensor]) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
+    """The inverse of `named`."""
     constants, batch = (
         {name.removeprefix(kind): t for name, t in named.items() if name.startswith(kind)}
         for kind in ("constants.", "batch.")

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from stagewise.engine import tape
+from stagewise.engine.cost import cost
 from stagewise.engine.machine_code import compiler
 from stagewise.engine.own_operations import own_operations
 from stagewise.engine.program import Program
@@ -75,9 +76,10 @@ def test_what_a_tape_cannot_repeat_is_not_recorded(called):
         Tape(called, inputs(0))
 
 
-def test_what_writes_much_is_not_recorded(monkeypatch):
-    monkeypatch.setattr(tape, "MOST", 1000)
-    with pytest.raises(UnrecordableError, match="writes much"):
+@pytest.mark.parametrize("most, why", [(700, "writes much"), (400, "reads much")])
+def test_what_writes_or_reads_much_is_not_recorded(most, why, monkeypatch):
+    monkeypatch.setattr(tape, "MOST", most)
+    with pytest.raises(UnrecordableError, match=why):
         Tape(function, inputs(0))
     replayed = Replayed(lambda _, given: function(given))
     for seed in range(5):
@@ -184,3 +186,42 @@ def test_a_transformer(moving, rows, monkeypatch):
             assert torch.equal(slope[here], expected[1])
             assert torch.equal(each[here], build(1).each(position[here], shared))
     assert used
+
+
+@pytest.mark.parametrize("moving", [None, ("first",)])
+@pytest.mark.parametrize("shared", [True, False])
+def test_many_models_at_once(moving, shared):
+    stream = torch.Generator().manual_seed(0)
+    shapes = {"first": (4, 3), "second": (2, 4)}
+
+    def build():
+        constants = {"shift": torch.arange(5.0)[:, None].expand(5, 2)}
+        return Program(losses, shapes, constants, rows=5)
+
+    def losses(w, c, batch):
+        made = (batch["x"] @ w["first"].T).tanh() @ w["second"].T + c["shift"]
+        return (made - batch["y"]).square().sum(-1)
+
+    taped, held = build(), []
+    for _ in range(5):
+        position = torch.randn(5, 20, generator=stream)
+        rows = () if shared else (5,)
+        batch = {n: torch.randn(*rows, 7, k, generator=stream) for n, k in (("x", 3), ("y", 2))}
+        found = taped.loss_and_gradient(position, batch, shared=shared, moving=moving)
+        expected = build().loss_and_gradient(position, batch, shared=shared, moving=moving)
+        held.append((found, expected))
+    # also after later calls
+    for found, expected in held:
+        assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
+
+
+def test_somebody_who_looks_sees_the_operations():
+    """What a step costs is counted, and what is compiled is traced, of the function itself."""
+    calls = []
+    replayed = Replayed(lambda _, given: calls.append(1) or function(given))
+    for seed in range(4):
+        replayed(None, inputs(seed))
+    before = len(calls)
+    counted = cost(lambda: replayed(None, inputs(0)))
+    assert len(calls) == before + 1
+    assert counted == cost(lambda: function(inputs(0)))
