@@ -177,22 +177,30 @@ static void uniform_to_normal(float* numbers, int64_t count) {
     }
 }
 
+// what one generator draws next
+static void some_normals(unsigned char* state, float* out, int64_t count, int64_t threads) {
+  Twister twister(state);
+  int64_t even = count / 16 * 16, share = (even / 16 + threads - 1) / threads * 16;
+  auto uniform = [](uint32_t word) { return (float)(word & 0xffffff) * 0x1p-24f; };
+  twister.draw(out, count, uniform);
+  #pragma omp parallel for num_threads(threads) if (threads > 1)
+  for (int64_t from = 0; from < even; from += share)
+    uniform_to_normal(out + from, std::min(share, even - from));
+  if (count % 16) {
+    twister.draw(out + count - 16, 16, uniform);
+    uniform_to_normal(out + count - 16, 16);
+  }
+}
+
 // of each generator so many steps with so many numbers: (step, row, number)
 extern "C" void normals(
     unsigned char** states, float* out, int64_t rows, int64_t steps, int64_t size,
     int64_t threads) {
+  if (rows == 1) return some_normals(states[0], out, steps * size, threads);
   #pragma omp parallel for num_threads(threads) if (threads > 1)
   for (int64_t row = 0; row < rows; row++) {
-    Twister twister(states[row]);
-    const int64_t count = steps * size;
-    std::vector<float> made(count);
-    auto uniform = [](uint32_t word) { return (float)(word & 0xffffff) * 0x1p-24f; };
-    twister.draw(made.data(), count, uniform);
-    uniform_to_normal(made.data(), count / 16 * 16);
-    if (count % 16) {
-      twister.draw(made.data() + count - 16, 16, uniform);
-      uniform_to_normal(made.data() + count - 16, 16);
-    }
+    std::vector<float> made(steps * size);
+    some_normals(states[row], made.data(), steps * size, 1);
     for (int64_t step = 0; step < steps; step++)
       std::copy_n(made.data() + step * size, size, out + (step * rows + row) * size);
   }

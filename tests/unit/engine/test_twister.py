@@ -62,12 +62,13 @@ def test_a_million_bits_are_those_of_torch(monkeypatch) -> None:
     assert torch.equal(made[:, 0], torch.empty(1_000, 1_003).normal_(generator=theirs))
 
 
-def test_threads_change_nothing(monkeypatch) -> None:
+@pytest.mark.parametrize("shape", [(9, 7, 33), (1, 7, 333)])
+def test_threads_change_nothing(monkeypatch, shape) -> None:
     monkeypatch.setattr(twister, "ENOUGH", 0)
-    alone = drawn(9, 7, 33)
+    alone = drawn(*shape)
     monkeypatch.setattr(noise, "MANY", 1)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
-    for first, second in zip(alone, drawn(9, 7, 33), strict=True):
+    for first, second in zip(alone, drawn(*shape), strict=True):
         assert torch.equal(first, second)
 
 
