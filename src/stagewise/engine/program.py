@@ -15,8 +15,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from stagewise.engine import half_products
 from stagewise.engine.flat import Shapes, unflatten
 from stagewise.engine.own_operations import own_operations
+from stagewise.engine.replayed import Replayed
 from stagewise.engine.single import Losses, Single, mean_loss, named, parts, slope
-from stagewise.engine.tape import Replayed
 
 log = logging.getLogger("stagewise")
 

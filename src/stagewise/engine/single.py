@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from stagewise.engine.flat import Shapes, unflatten
-from stagewise.engine.tape import Replayed
+from stagewise.engine.replayed import Replayed
 
 Losses = Callable[[Mapping[str, Tensor], Mapping[str, Tensor], Mapping[str, Tensor]], Tensor]
 """(parameters, constants, batch) -> (sample, ...), nats"""

@@ -10,7 +10,9 @@ from stagewise.engine.cost import cost
 from stagewise.engine.machine_code import compiler
 from stagewise.engine.own_operations import own_operations
 from stagewise.engine.program import Program
-from stagewise.engine.tape import Replayed, Tape, UnrecordableError
+from stagewise.engine.recorder import UnrecordableError
+from stagewise.engine.replayed import SEVERAL, Replayed
+from stagewise.engine.tape import Tape
 from stagewise.models import attention_only
 
 
@@ -28,6 +30,8 @@ def function(given):
     left = given["a"][1:].T.reshape(5, 8)
     scaled = (left @ given["b"]).relu_()
     highest, place = scaled.max(dim=1)
+    tall = (highest * 2).unsqueeze_(1)
+    highest = highest + tall.squeeze_(1)
     total = torch.zeros(6, 8).index_add_(0, given["picked"], scaled)
     total[2] = highest.sum()
     first, second = total.split(3)
@@ -76,7 +80,7 @@ def test_what_a_tape_cannot_repeat_is_not_recorded(called):
         Tape(called, inputs(0))
 
 
-@pytest.mark.parametrize("most, why", [(700, "writes much"), (400, "reads much")])
+@pytest.mark.parametrize(("most", "why"), [(700, "writes much"), (400, "reads much")])
 def test_what_writes_or_reads_much_is_not_recorded(most, why, monkeypatch):
     monkeypatch.setattr(tape, "MOST", most)
     with pytest.raises(UnrecordableError, match=why):
@@ -101,6 +105,15 @@ def test_a_tape_is_used_from_the_third_call_on():
     longer = {**inputs(0), "picked": torch.tensor([0, 1, 2, 3, 4])[:, None][:, 0].int()}
     assert torch.equal(replayed("one", longer)[0], function(longer)[0])
     assert len(calls) == 5
+
+
+def test_ever_other_shapes_keep_few_tapes():
+    calls = []
+    replayed = Replayed(lambda _, given: calls.append(1) or (given["a"] * 2,))
+    for size in range(1, 20):
+        for _ in range(5):
+            assert torch.equal(replayed(None, {"a": torch.ones(size)})[0], 2 * torch.ones(size))
+    assert len(calls) == SEVERAL * 3 + (19 - SEVERAL) * 5
 
 
 def test_a_function_with_a_memory_of_its_own_is_called(caplog):
