@@ -36,8 +36,8 @@ class Seen:
     @classmethod
     def of(cls, tensor: Tensor) -> "Seen":
         """As it is now."""
-        offset, shape, stride = tensor.storage_offset(), tensor.shape, tensor.stride()
-        return cls(tensor, _storage(tensor), offset, shape, stride)
+        offset = int(tensor.storage_offset())
+        return cls(tensor, _storage(tensor), offset, tensor.shape, tensor.stride())
 
 
 class Call(NamedTuple):
@@ -74,7 +74,7 @@ class Recorder(TorchDispatchMode):
         self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         before = len(self.calls)
-        given = _seen((args, kwargs or {}))
+        given = _seen(args), _seen(kwargs or {})
         result = func(*args, **(kwargs or {}))
         if not func.is_view:
             self._written += sum(t.untyped_storage().nbytes() for t in leaves(result, Tensor))
@@ -91,7 +91,7 @@ class Recorder(TorchDispatchMode):
         elif _unsteady(func, args):
             raise UnrecordableError(f"{func} may not be the same again")
         else:
-            self.calls[before:] = [Call(func, *given, found, bool(inner))]
+            self.calls[before:] = [Call(func, given[0], given[1], found, bool(inner))]
         return result
 
 
