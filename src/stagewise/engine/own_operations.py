@@ -186,3 +186,6 @@ OURS: Mapping[str, Mapping[str, Callable[..., object]]] = {
 }
 """Of torch's kernels, by where torch dispatches them: what ours make of their arguments, or None
 where these are not for us."""
+
+PARTLY = (torch.ops.aten.addmm.default,)
+"""Of these, those that do more than call a kernel."""

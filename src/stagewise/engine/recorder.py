@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map_only
 
-PARTLY = (torch.ops.aten.addmm.default,)
-"""Operations of which our own kernels do a part."""
+from stagewise.engine.own_operations import PARTLY
+
 UNSTEADY = (
     torch.Tag.nondeterministic_seeded,
     torch.Tag.data_dependent_output,
