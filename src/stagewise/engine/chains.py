@@ -220,10 +220,12 @@ class Chains:
 
     def _check_finite(self, losses: Tensor) -> None:
         """losses (step, row) of the block."""
-        bad = ~torch.isfinite(losses)
         if self._sampling.diverging == "keep":
             return
-        if not bad.any() and torch.isfinite(self._state.position).all():
+        bad = ~torch.isfinite(losses)
+        # a sum, which is soon made, is finite only if all numbers are
+        sound = self._state.position.sum().isfinite() or self._state.position.isfinite().all()
+        if sound and not bad.any():
             self._last_loss = losses[-1]
             return
         lost = ~torch.isfinite(self._state.position).all(1)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from stagewise.engine import langevin
 from stagewise.engine.cost import cost
 from stagewise.engine.curvature import largest_curvature
 from stagewise.engine.execution import Move, Rows
@@ -135,6 +136,7 @@ class Posteriors:
             shapes=self.shapes,
             constants=constants,
             options=self.options,
+            langevin=langevin.moved,
             **fields,
         )
         return target, program

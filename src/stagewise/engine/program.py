@@ -211,7 +211,17 @@ class Program:
     def loss(self, position: Tensor, batch: Mapping[str, Tensor], *, shared: bool = True) -> Tensor:
         """Mean loss (row,) at `position`, without a gradient."""
         with torch.no_grad(), self._ours():
-            return self._of(position, batch, shared)
+            if not self._by_turns(len(position)):
+                return self._of(position, batch, shared)
+            constants = self._constants_for(len(position))
+            return torch.stack(
+                [
+                    self._single.loss(
+                        one, _row(constants, row), batch if shared else _row(batch, row)
+                    ).clone()
+                    for row, one in enumerate(position)
+                ]
+            )
 
     def each(self, position: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
         """Losses (row, sample, ...) at `position`, before any mean, without a gradient.

@@ -62,6 +62,7 @@ class Single:
     def __init__(self, losses: Losses, shapes: Shapes) -> None:
         self._losses, self._shapes = losses, shapes
         self._gradient, self._each = Replayed(self._gradient_of), Replayed(self._each_of)
+        self._loss = Replayed(self._loss_of)
 
     def gradient(
         self,
@@ -74,6 +75,12 @@ class Single:
         names = None if moving is None else tuple(moving)
         loss, gradient = self._gradient(names, named(position, constants, batch))
         return loss, gradient
+
+    def loss(
+        self, position: Tensor, constants: Mapping[str, Tensor], batch: Mapping[str, Tensor]
+    ) -> Tensor:
+        """Mean loss at `position` (d,)."""
+        return self._loss(None, named(position, constants, batch))[0]
 
     def each(
         self, position: Tensor, constants: Mapping[str, Tensor], batch: Mapping[str, Tensor]
@@ -90,6 +97,10 @@ class Single:
                 self._shapes,
                 moving,
             )
+
+    def _loss_of(self, _: Any, inputs: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
+        position, constants, batch = parts(inputs)
+        return (mean_loss(self._losses, unflatten(position, self._shapes), constants, batch),)
 
     def _each_of(self, _: Any, inputs: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
         position, constants, batch = parts(inputs)

@@ -7,7 +7,7 @@ every step, so the tape keeps the calls that write numbers, bound to memory of i
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -121,8 +121,10 @@ def _steps(call: Call, memory: _Memory) -> list[Callable[[], object]]:
         return []
     out = [memory.place(seen) for seen in results]
     variant = None if call.whole else _into(function)
-    if variant is not None and len(variant[1]) == len(out):
-        return [partial(variant[0], *args, **kwargs, **dict(zip(variant[1], out, strict=True)))]
+    if variant is not None and len(variant.results) == len(out):
+        given = {name: value for name, value in kwargs.items() if name in variant.arguments}
+        into = dict(zip(variant.results, out, strict=True))
+        return [partial(variant.function, *args, **given, **into)]
 
     def copied() -> None:
         for to, tensor in zip(out, leaves(function(*args, **kwargs), Tensor), strict=True):
@@ -131,14 +133,29 @@ def _steps(call: Call, memory: _Memory) -> list[Callable[[], object]]:
     return [copied]
 
 
-def _into(function: Any) -> tuple[Any, list[str]] | None:
-    """The same operation with results written to tensors that are given, and their names."""
+class _Into(NamedTuple):
+    """An operation that writes to tensors it is given."""
+
+    function: Any
+    arguments: list[str]
+    results: list[str]
+    """Names of the tensors."""
+
+
+TOLD = {"dtype", "layout", "device", "pin_memory"}
+"""Arguments that say what the result is to be: the tensor to write to says so, too."""
+
+
+def _into(function: Any) -> _Into | None:
+    """The same operation with results written to tensors that are given."""
     wanted = [(a.name, str(a.type)) for a in function._schema.arguments]
+    fewer = [argument for argument in wanted if argument[0] not in TOLD]
     packet = function.overloadpacket
-    for name in packet.overloads():
-        found = getattr(packet, name)
-        arguments = found._schema.arguments
-        names = [a.name for a in arguments if a.is_out]
-        if names and [(a.name, str(a.type)) for a in arguments if not a.is_out] == wanted:
-            return found, names
+    for arguments in (wanted, fewer):
+        for name in packet.overloads():
+            found = getattr(packet, name)
+            of = found._schema.arguments
+            results = [a.name for a in of if a.is_out]
+            if results and [(a.name, str(a.type)) for a in of if not a.is_out] == arguments:
+                return _Into(found, [name for name, _ in arguments], results)
     return None

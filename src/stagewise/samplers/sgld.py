@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from stagewise.samplers.target import Batch, Info, State, Target, potential_gradient
+from stagewise.samplers.target import Batch, Info, State, Target
 
 FULL_DATA = False
 
@@ -27,8 +27,5 @@ def step(state: State, target: Target, batch: Batch, noise: Tensor) -> tuple[Sta
     On a quadratic of precision p the stationary precision is p (1 - epsilon p / 4).
     """
     loss, gradient = target.loss_and_gradient(state.position, batch)
-    drift = potential_gradient(state.position, gradient, target)
-    position = (
-        state.position - target.epsilon / 2 * drift + target.epsilon.sqrt() * noise * target.mask
-    )
+    position = target.langevin(state.position, gradient, noise, target)
     return State(position, loss, gradient), Info(loss)

@@ -26,6 +26,10 @@ A position with k times as many rows is read as k consecutive rows for each row 
 """
 
 
+Move = Callable[[Tensor, Tensor, Tensor, "Target"], Tensor]
+"""`langevin`, or what does the same."""
+
+
 @dataclass(frozen=True)
 class Target:
     """The local posterior p(w) proportional to exp(-n beta L(w) - (gamma/2) |w - w*|^2).
@@ -51,6 +55,8 @@ class Target:
     """Tensors (row, ...) that the loss of a row depends on and that are not sampled."""
     options: Any = None
     """Settings that only this sampler has: its class in `samplers/options.py`."""
+    langevin: Move = lambda *given: langevin(*given)
+    """The function of that name below, however it is computed."""
 
 
 class State(NamedTuple):
@@ -99,6 +105,15 @@ def potential_gradient(position: Tensor, gradient: Tensor, target: Target) -> Te
     """grad U = n beta grad L + gamma (w - w*), zero on held coordinates.  (row, d)"""
     pull = target.localization * (position - target.centre)
     return (target.nbeta * gradient + pull) * target.mask
+
+
+def langevin(position: Tensor, gradient: Tensor, noise: Tensor, target: Target) -> Tensor:
+    """w - (epsilon/2) grad U + sqrt(epsilon) eta, the noise on sampled coordinates only.  (row, d)
+
+    `gradient` (row, d) is that of L, `noise` eta (row, d) standard normal.
+    """
+    drift = potential_gradient(position, gradient, target)
+    return position - target.epsilon / 2 * drift + target.epsilon.sqrt() * noise * target.mask
 
 
 def potential(position: Tensor, loss: Tensor, target: Target) -> Tensor:
