@@ -64,7 +64,7 @@ def measure(
         gamma = float(inputs["sgld"][place]["localization"])
         run: dict[str, float] = {}
         flips, peaks = [], []
-        at = _aligned(points, found)
+        at = _aligned(points, found.times)
         step = 1 - float(inputs["sgld"][place]["epsilon"].max()) * gamma / 4
         rows += _influence_rows(points, found, gamma, at, step)
         halves = _half_times(points)
@@ -82,11 +82,14 @@ def measure(
         run["flip_order"] = float(np.diff(flips).min())
         run["branch_order"] = rank_correlation(branches, peaks)
         run["branch_lead"] = float(np.min(np.array(branches) - peaks))
-        for name in ("sgld", "untempered", "permuted"):
-            control = name == "untempered"
-            draws = inputs["untempered" if control else "sgld"][place]
-            every = 1 if control else settings["every"]
-            pairs = _pairs(points, draws, permuted=name == "permuted", every=every)
+        drawn = {name: inputs[name][place] for name in ("sgld", "untempered")}
+        compared = {
+            "sgld": (plain, _expected(points, drawn["sgld"], settings["every"])),
+            "untempered": (curves(drawn["untempered"]), _expected(points, drawn["untempered"], 1)),
+        }
+        compared["permuted"] = curves(drawn["sgld"], permuted=True), compared["sgld"][1]
+        for name, (sampled, expected) in compared.items():
+            pairs = _pairs(sampled, gamma, expected)
             rows += [{"kind": "pair", "seed": seed, "sampling": name, **row} for row in pairs]
             run |= {f"{name}_{key}": value for key, value in _agreement(pairs).items()}
         run["kernel_frobenius"] = _kernel_difference(rows, seed)
@@ -123,10 +126,10 @@ def _weights(points: Points, place: int) -> tuple[Array, Array]:
     return first, second
 
 
-def _aligned(points: Points, found: Curves) -> list[int]:
-    """The row of the trajectory of each checkpoint of the draws."""
+def _aligned(points: Points, wanted: Array) -> list[int]:
+    """The row of the trajectory at each of those times."""
     times = times_of(points.index)
-    return [int(np.abs(times - time).argmin()) for time in found.times]
+    return [int(np.abs(times - time).argmin()) for time in wanted]
 
 
 def _influence_rows(
@@ -152,34 +155,40 @@ def _influence_rows(
     return rows
 
 
-def _pairs(
-    points: Points, draws: xr.Dataset, *, permuted: bool, every: int
-) -> list[dict[str, Any]]:
-    """gamma Cov of all pairs of items at every so many checkpoints, sampled and in closed form."""
-    found = curves(draws, permuted=permuted)
-    at = _aligned(points, found)
+def _expected(points: Points, draws: xr.Dataset, every: int) -> dict[int, tuple[Array, Array]]:
+    """Every so many of the draws' checkpoints -> gamma Cov of the items (item, item) there, to
+    second order and for strong localization, both with the effect of the step size."""
     gamma, nbeta = float(draws["localization"]), float(draws["nbeta"][0])
-    rows = []
-    for place in range(0, len(found.times), every):
+    at = _aligned(points, times_of(draws))
+    found = {}
+    for place in range(0, len(at), every):
         weights = _weights(points, at[place])
         epsilon = float(draws["epsilon"][place, 0])
         closed = second_order_covariance(
             *weights, tree(), nbeta=nbeta, localization=gamma, epsilon=epsilon
         )
-        kernel = gradient_kernel(*weights, tree())
-        rows += [
-            {
-                "time": found.times[place],
-                "item": ITEMS[one],
-                "other": ITEMS[two],
-                "covariance": gamma * found.value[place, one, two],
-                "closed_form": gamma * closed[one, two],
-                "kernel": kernel[one, two] / (1 - epsilon * gamma / 4),
-            }
-            for one in range(len(ITEMS))
-            for two in range(one, len(ITEMS))
-        ]
-    return rows
+        kernel = gradient_kernel(*weights, tree()) / (1 - epsilon * gamma / 4)
+        found[place] = gamma * closed, kernel
+    return found
+
+
+def _pairs(
+    found: Curves, gamma: float, expected: Mapping[int, tuple[Array, Array]]
+) -> list[dict[str, Any]]:
+    """gamma Cov of all pairs of items at those checkpoints, sampled and in closed form."""
+    return [
+        {
+            "time": found.times[place],
+            "item": ITEMS[one],
+            "other": ITEMS[two],
+            "covariance": gamma * found.value[place, one, two],
+            "closed_form": closed[one, two],
+            "kernel": kernel[one, two],
+        }
+        for place, (closed, kernel) in expected.items()
+        for one in range(len(ITEMS))
+        for two in range(one, len(ITEMS))
+    ]
 
 
 def _agreement(rows: list[dict[str, Any]]) -> dict[str, float]:
