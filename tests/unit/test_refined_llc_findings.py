@@ -18,7 +18,7 @@ from stagewise.findings import (
     refined_llc_roles,
     refined_llc_types,
 )
-from stagewise.findings.language_heads import head_scores, heads, need_equal_settings
+from stagewise.findings.language_heads import head_scores, heads, need_equal_settings, scored
 from stagewise.settings import SettingsError
 
 HEADS = [f"{layer}:{head}" for layer in (0, 1) for head in range(4)]
@@ -37,14 +37,26 @@ def behaviour(seed: int, *, types: list[str] = TYPES, rules: int = 32) -> pd.Dat
         columns[f"previous_token {head}"] = (0.9 if copies and not later else 0.1) * time
         columns[f"prefix {head}"] = (0.8 - 0.02 * place if copies and later else 0.1) * time
         columns[f"norm {head}"] = 5 + 0.1 * ((3 * place) % 8) + time
-        columns[f"stored {head}"] = float(place)
-        for source, name in ABLATION.items():
-            columns[f"ablation_{name} {head}"] = (1.0 if source == kind else 0.1) + 0.01 * place
     for first in range(4):
         for second in range(4):
             columns[f"k_composition 0:{first} 1:{second}"] = 0.1 * (4 * first + second)
             columns[f"v_composition 0:{first} 1:{second}"] = 0.05 * ((5 * first + 3 * second) % 7)
     return pd.DataFrame(columns)
+
+
+def ablations(seed: int, *, types: list[str] = TYPES) -> pd.DataFrame:
+    """What heads serve is lost without them."""
+    columns: dict[str, Any] = {"step": STEPS, "seed": seed}
+    for place, (head, kind) in enumerate(zip(HEADS, types, strict=True)):
+        columns[f"stored {head}"] = float(place)
+        for source, name in ABLATION.items():
+            columns[f"ablation_{name} {head}"] = (1.0 if source == kind else 0.1) + 0.01 * place
+    return pd.DataFrame(columns)
+
+
+def both(seed: int) -> pd.DataFrame:
+    """Both of a run as one table."""
+    return scored({"behaviour": [behaviour(seed)], "ablations": [ablations(seed)]})[0]
 
 
 def llc(seed: int, values: dict[str, Any], *, steps: Any = STEPS[-1:], **columns: Any) -> Any:
@@ -95,6 +107,7 @@ def inputs(**changes: Any) -> dict[str, Any]:
             for seed in range(3)
         ],
         "behaviour": [behaviour(seed) for seed in range(3)],
+        "ablations": [ablations(seed) for seed in range(3)],
     }
 
 
@@ -102,7 +115,7 @@ TYPES_SETTINGS = {"permutations": 200, "redrawn": 10}
 
 
 def test_scores_of_heads_become_rows() -> None:
-    found = head_scores(behaviour(1))
+    found = head_scores(both(1))
     assert len(found) == len(STEPS) * 8
     end = found[found["step"] == 4000].set_index("head")
     assert end["type"].tolist() == TYPES
@@ -113,7 +126,7 @@ def test_scores_of_heads_become_rows() -> None:
 def test_heads_need_scores_at_their_checkpoints_and_equal_settings() -> None:
     table = llc(0, dict.fromkeys(HEADS, 1.0), steps=[7])
     with pytest.raises(SettingsError, match="seed 0 were sampled at checkpoints"):
-        heads([table], [behaviour(0)])
+        heads([table], [both(0)])
     with pytest.raises(SettingsError, match="nbeta is 100, 300"):
         need_equal_settings(table, table.assign(nbeta=100.0))
 
@@ -147,6 +160,7 @@ def test_chains_that_are_not_stationary_and_single_types_raise_doubts() -> None:
     assert "not stationary" in found["ari"].doubt
     given = inputs()
     given["behaviour"][1] = behaviour(1, types=["rules"] * 8)
+    given["ablations"][1] = ablations(1, types=["rules"] * 8)
     _, found = refined_llc_types.measure(given, {"permutations": 5, "redrawn": 2})
     assert "one type: seed 1" in found["ari"].doubt
 
@@ -183,7 +197,10 @@ def test_half_rise_is_interpolated_in_the_logarithm() -> None:
 def refined_inputs(*, shuffled: bool = False) -> dict[str, Any]:
     """A head's estimate on a source is three times that on the others where it serves it."""
     random = np.random.default_rng(0)
-    given: dict[str, Any] = {"behaviour": [behaviour(seed) for seed in range(3)]}
+    given: dict[str, Any] = {
+        "behaviour": [behaviour(seed) for seed in range(3)],
+        "ablations": [ablations(seed) for seed in range(3)],
+    }
     for source in refined_llc_data.ESTIMATES:
         given[source] = []
         for seed in range(3):
@@ -215,13 +232,14 @@ def test_data_refinement_singles_out_the_induction_heads() -> None:
 
 def memory_inputs(rise: float, *, learned: bool = True) -> dict[str, Any]:
     """Estimates grow by `rise` for every fourfold number of rules, and with a head's stored."""
-    given: dict[str, Any] = {"heads": [], "parts": [], "behaviour": []}
+    given: dict[str, Any] = {"heads": [], "parts": [], "behaviour": [], "ablations": []}
     for power, rules in enumerate((64, 256, 1024)):
         for seed in (0, 1):
             values = {head: 10 + rise * power + place for place, head in enumerate(HEADS)}
             given["heads"].append(llc(seed, values))
             parts = {name: 50 + rise * power for name in ("layer0", "layer1", "all")}
             given["parts"].append(llc(seed, parts))
+            given["ablations"].append(ablations(seed))
             one = behaviour(seed, rules=rules)
             given["behaviour"].append(one if learned else one.assign(loss_triggered=3.4))
     return given

@@ -215,6 +215,21 @@ rule behaviour:
         "../../scripts/measure_behaviour.py"
 
 
+use rule behaviour as ablations with:
+    # What every checkpoint loses without one of its components.
+    output:
+        table="<results>/{testbed}/{variant}/seed{seed}/ablations.csv",
+    log:
+        "<logs>/{testbed}/{variant}/seed{seed}/ablations.log",
+    benchmark:
+        "<logs>/{testbed}/{variant}/seed{seed}/ablations.tsv"
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(minutes("ablations", 30)),
+        expected_s=seconds("ablations"),
+        output_mb=megabytes("ablations"),
+
+
 rule outputs:
     # The path of a run through function space: outputs on a fixed batch.
     input:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from functools import partial
+from typing import Literal
 
 import pandas as pd
 import torch
@@ -12,18 +13,21 @@ from stagewise.engine.execution import repaid_operations
 from stagewise.settings import SettingsError
 from stagewise.testbeds.testbed import Points, Testbed
 
+Scores = Literal["behaviour", "ablations"]
+ABOUT: dict[Scores, str] = {"behaviour": "can do", "ablations": "loses without a component"}
+
 
 def _models(points: Points) -> Iterator[dict[str, Tensor]]:
     for row in range(len(points)):
         yield {name: tensor[row] for name, tensor in points.parameters.items()}
 
 
-def behaviour_table(testbed: Testbed, points: Points) -> pd.DataFrame:
-    """One row per checkpoint: the index columns, and one column per score of the testbed, which
-    takes the place of an index column of its name."""
-    if testbed.behaviour is None:
-        raise SettingsError(f"behaviour: {testbed.name} has no scores of what a model can do")
-    score = testbed.behaviour
+def score_table(testbed: Testbed, points: Points, name: Scores) -> pd.DataFrame:
+    """One row per checkpoint: the index columns, and one column per score of that name of the
+    testbed, which takes the place of an index column of its name."""
+    score = getattr(testbed, name)
+    if score is None:
+        raise SettingsError(f"{name}: {testbed.name} has no scores of what a model {ABOUT[name]}")
     one = partial(score, next(_models(points)))
     with torch.no_grad(), repaid_operations(one, calls=len(points)):
         scores = pd.DataFrame([score(model) for model in _models(points)])

@@ -7,7 +7,6 @@ from itertools import product
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from stagewise.data.grammar import Language
@@ -20,17 +19,12 @@ from stagewise.models.attention_only import (
     depth,
     forward,
     logits,
-    one_by_one,
 )
 
 Weights = Mapping[str, Tensor]
 
 COMMON = 100
 """N-grams that count as common."""
-LOST = 0.1
-"""Probability that a stored rule's outcome loses when a head is ablated that stores it."""
-ABLATED = ("markov", "repeated", "triggered", "closing")
-"""Classes of tokens on which ablations are judged."""
 
 
 @dataclass(frozen=True)
@@ -49,14 +43,6 @@ class Held:
         return torch.from_numpy(self.text.classes == CLASSES.index(name))
 
     @cached_property
-    def uses(self) -> NDArray[np.int64]:
-        """(use,) which rule, by number, each triggered token is foretold by: by the latest key, and
-        the token before."""
-        of = self.of("triggered")
-        pairs = torch.stack([_latest_keys(self)[of], self.tokens[:, :-1][of]]).numpy()
-        return np.unique(pairs, axis=1, return_inverse=True)[1].ravel()
-
-    @cached_property
     def periods(self) -> Tensor:
         """(sequence,) lengths of the repeated blocks."""
         return self.of("first copy").sum(1)
@@ -73,8 +59,6 @@ def scores(
     ngram_3, ngram_4  loss of the last of n tokens of the chain, over that of common n-grams
     icl               loss of the last eight tokens less that of the fifth to eighth
     previous_token, current_token, prefix   where a head looks
-    ablation_<class>  rise of the loss where a head gathers its mean over the mixture instead
-    stored            rules whose outcome is by LOST less likely then
     k_composition, v_composition   "<writer> <reader>"
     norm              of a head's weights; norm_small_share: layer-norm scales below a tenth
     effective_rank_embed, _positions, _unembed
@@ -87,22 +71,22 @@ def scores(
     found["bigram_gap"] = _bigram_gap(weights, known)
     found |= {f"ngram_{n}": _ngram(weights, known, apart["markov"], n) for n in (3, 4)}
     found |= _looks(weights, apart)
-    found |= _ablations(weights, held, apart)
     found |= _structure(weights)
     found |= {f"entropy_{name}": value for name, value in known.entropies._asdict().items()}
     found["rules"] = float(known.grammar.rules)
     return found
 
 
-def _token_losses(weights: Weights, held: Held) -> Tensor:
+def token_losses(weights: Weights, held: Held) -> Tensor:
+    """(sequence, length), nats"""
     return cross_entropies(logits(weights, held.tokens[:, :-1]), held.tokens[:, 1:])
 
 
 def _losses(weights: Weights, held: Held, apart: Mapping[str, Held]) -> dict[str, float]:
-    whole = _token_losses(weights, held)
+    whole = token_losses(weights, held)
     found = {"mixture": clustered_mean(whole, torch.ones_like(whole, dtype=torch.bool))}
     for one in apart.values():
-        losses = _token_losses(weights, one)
+        losses = token_losses(weights, one)
         for name in CLASSES:
             if (chosen := one.of(name)).any():
                 found[name.replace(" ", "_")] = clustered_mean(losses, chosen)
@@ -116,9 +100,9 @@ def _losses(weights: Weights, held: Held, apart: Mapping[str, Held]) -> dict[str
 
 def _positions(weights: Weights, held: Held, repeats: Held) -> dict[str, float]:
     without = {**weights, "positions": torch.zeros_like(weights["positions"])}
-    copied = _token_losses(without, repeats)[repeats.of("repeated")]
+    copied = token_losses(without, repeats)[repeats.of("repeated")]
     return {
-        "loss_no_positions": float(_token_losses(without, held).mean()),
+        "loss_no_positions": float(token_losses(without, held).mean()),
         "loss_no_positions_repeated": float(copied.mean()),
     }
 
@@ -152,7 +136,8 @@ def _ngram(weights: Weights, known: Language, chain: Held, n: int) -> float:
     return float(last_loss(windows) / last_loss(common))
 
 
-def _heads(weights: Weights) -> Iterator[tuple[int, int]]:
+def heads(weights: Weights) -> Iterator[tuple[int, int]]:
+    """Every (layer, head)."""
     return iter(
         (layer, head)
         for layer in range(depth(weights))
@@ -176,49 +161,17 @@ def _looks(weights: Weights, apart: Mapping[str, Held]) -> dict[str, float]:
     return found
 
 
-def _ablations(weights: Weights, held: Held, apart: Mapping[str, Held]) -> dict[str, float]:
-    gathered = [mixed.mean((0, 2)) for mixed in forward(weights, held.tokens[:, :-1]).mixed]
-    means = {(layer, head): gathered[layer][head] for layer, head in _heads(weights)}
-    found: dict[str, float] = {}
-    for source, one in apart.items():
-        classes = [name for name in ABLATED if one.of(name).any()]
-        before = _token_losses(weights, one)
-        for (layer, head), scored in one_by_one(weights, one.tokens[:, :-1], means):
-            after = cross_entropies(scored, one.tokens[:, 1:])
-            for name in classes:
-                rise = (after - before)[one.of(name)].mean()
-                found[f"ablation_{name} {layer}:{head}"] = float(rise)
-            if source == "rules":
-                found[f"stored {layer}:{head}"] = _stored(one, before, after)
-    return found
-
-
-def _stored(rules: Held, before: Tensor, after: Tensor) -> float:
-    """Number of rules whose outcome loses LOST of its probability, on average over its uses."""
-    drop = (before.neg().exp() - after.neg().exp())[rules.of("triggered")].double().numpy()
-    means = np.bincount(rules.uses, weights=drop) / np.bincount(rules.uses)
-    return float((means >= LOST).sum())
-
-
-def _latest_keys(rules: Held) -> Tensor:
-    """(sequence, length) the latest key at or before the token that each target follows."""
-    inputs, is_key = rules.tokens[:, :-1], torch.zeros_like(rules.tokens[:, :-1], dtype=torch.bool)
-    is_key[:, 1:] = rules.of("key")[:, :-1]
-    places = torch.where(is_key, torch.arange(inputs.shape[1]), 0).cummax(1).values
-    return inputs.gather(1, places)
-
-
 def _structure(weights: Weights) -> dict[str, float]:
     found: dict[str, float] = {}
-    heads = list(_heads(weights))
+    places = list(heads(weights))
     of_head: dict[tuple[int, int], dict[str, Tensor]] = {
         (layer, head): {name: weights[f"layer{layer}.{name}"][head] for name in HEAD}
-        for layer, head in heads
+        for layer, head in places
     }
     for (layer, head), parts in of_head.items():
         squares = sum(float(part.square().sum()) for part in parts.values())
         found[f"norm {layer}:{head}"] = squares**0.5
-    for first, second in product(heads, heads):
+    for first, second in product(places, places):
         if second[0] != first[0] + 1:
             continue
         writer, reader = of_head[first], of_head[second]

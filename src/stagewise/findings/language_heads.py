@@ -1,7 +1,7 @@
 """Heads of the language models, one row each: what they do, and their restricted estimates."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,7 @@ from stagewise.estimators.head_types import behavioural_types
 from stagewise.settings import SettingsError
 
 OF_HEAD = re.compile(r"(\w+) (\d+:\d+)")
-"""Columns of behaviour tables that are about one head."""
+"""Columns of scores that are about one head."""
 INCREASES = {
     "repeats": "ablation_repeated",
     "rules": "ablation_triggered",
@@ -25,6 +25,20 @@ ESTIMATE = (
     "nbeta", "localization", "epsilon", "gradient_norm", "tether_rise", "tether_ratio",
 )  # fmt: skip
 """Columns of an LLC table that are kept."""
+
+
+def scored(inputs: Mapping[str, Sequence[pd.DataFrame]]) -> list[pd.DataFrame]:
+    """The tables `behaviour` and `ablations` of the same runs, in the same order, as one of each
+    run."""
+    runs = zip(inputs["behaviour"], inputs["ablations"], strict=True)
+    return [
+        known.merge(
+            lost[["seed", "step", *(name for name in lost.columns if name not in known.columns)]],
+            on=["seed", "step"],
+            validate="one_to_one",
+        )
+        for known, lost in runs
+    ]
 
 
 def head_scores(behaviour: pd.DataFrame) -> pd.DataFrame:
@@ -60,7 +74,7 @@ def estimates(llc: pd.DataFrame) -> pd.DataFrame:
 def heads(llc: Sequence[pd.DataFrame], behaviour: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """One row per run, checkpoint and head: estimate, scores at that step, final type.
 
-    llc, behaviour  tables of the same runs, in the same order
+    llc, behaviour  tables of the same runs, in the same order, the latter with ablations (`scored`)
     returns         with `model`, the run's number
     """
     parts = []

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stagewise.findings.language_heads import INCREASES, at_end, heads, need_equal_settings
+from stagewise.findings.language_heads import INCREASES, at_end, heads, need_equal_settings, scored
 from stagewise.findings.measured import (
     Measured,
     doubtful,
@@ -40,8 +40,8 @@ def measure(
 ) -> tuple[pd.DataFrame, dict[str, Measured]]:
     """The restricted estimates at the end of training, refined to each source.
 
-    inputs   per seed: `behaviour`, and draws of every head on `mixture`, `repeats`, `rules`,
-             `markov` and `brackets`
+    inputs   per seed: `behaviour`, `ablations`, and draws of every head on `mixture`, `repeats`,
+             `rules`, `markov` and `brackets`
     returns  one row per seed, head and distribution: estimate, gradient_norm and largest_drift (the
              first-order bound (n beta |g|)^2 / gamma), ratio to the mixture's estimate, increase of
              the source's loss under ablation, induction (whether it is such a head). Statistics:
@@ -56,9 +56,10 @@ def measure(
                                     estimate is a coefficient only where this is small
     """
     wanted = build(Settings, settings, "papers.refined_llc.data")
+    scores = scored(inputs)
     parts = []
     for source in ESTIMATES:
-        last = at_end(heads([at_end(one) for one in inputs[source]], inputs["behaviour"]))
+        last = at_end(heads([at_end(one) for one in inputs[source]], scores))
         parts.append(last.assign(distribution=source))
     table = pd.concat(parts, ignore_index=True)
     need_equal_settings(table)

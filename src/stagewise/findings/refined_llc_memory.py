@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stagewise.findings.language_heads import at_end, estimates, heads, need_equal_settings
+from stagewise.findings.language_heads import at_end, estimates, heads, need_equal_settings, scored
 from stagewise.findings.measured import (
     Measured,
     doubtful,
@@ -41,7 +41,7 @@ def measure(
     """Models that differ in the number of rules of their language, and nothing else.
 
     inputs   per model, in the same order: `heads` and `parts` (draws of the heads, and of the
-             layers and all weights, at the last checkpoint) and `behaviour`
+             layers and all weights, at the last checkpoint), `behaviour` and `ablations`
     returns  one row per model and component (a head, STORING, layer0, layer1, all): seed, rules,
              loss_triggered, stored (rules that a head stores), estimate. Statistics:
                dial_<component>         Spearman of the number of rules with the estimate's mean
@@ -58,7 +58,7 @@ def measure(
     """
     wanted = build(Settings, settings, "papers.refined_llc.memory")
     need_equal_settings(*inputs["heads"], *inputs["parts"])
-    of_heads = at_end_of_models(heads(inputs["heads"], inputs["behaviour"]))
+    of_heads = at_end_of_models(heads(inputs["heads"], scored(inputs)))
     whole = [
         at_end(estimates(one)).assign(model=model) for model, one in enumerate(inputs["parts"])
     ]

@@ -14,6 +14,7 @@ from stagewise.findings.language_heads import (
     head_scores,
     heads,
     need_equal_settings,
+    scored,
 )
 from stagewise.findings.measured import (
     Measured,
@@ -42,7 +43,7 @@ def measure(
     """Heads that a short rule describes against heads that store patterns.
 
     inputs   per seed: `heads` (draws at some checkpoints), `heads_strong` (at the last, with a
-             larger n beta) and `behaviour`
+             larger n beta), `behaviour` and `ablations`
     returns  one row per seed and head: final estimate (lambda_hat) and that at the larger n beta
              (lambda_hat_strong), scores, type, simple (by type), attends (by attention), and of the
              curve its peak (step), fall (from the peak to the end, in standard errors). Statistics:
@@ -64,7 +65,7 @@ def measure(
     """
     wanted = build(Settings, settings, "papers.refined_llc.roles")
     need_equal_settings(*inputs["heads"])
-    curves = heads(inputs["heads"], inputs["behaviour"])
+    curves = heads(inputs["heads"], scored(inputs))
     last = at_end(curves).merge(_turns(curves), on=["seed", "head"])
     strong = at_end(pd.concat(map(estimates, inputs["heads_strong"])))
     strong = strong.rename(columns={"lambda_hat": "lambda_hat_strong"})
@@ -72,7 +73,7 @@ def measure(
     last["simple"] = last["type"].isin(SIMPLE)
     looks = np.where(last["layer"] == 0, last["previous_token"], last["prefix"])
     last["attends"] = looks >= wanted.attention
-    scores = pd.concat(map(head_scores, inputs["behaviour"]))
+    scores = pd.concat(map(head_scores, scored(inputs)))
     seeds = [rows for _, rows in last.groupby("seed")]
 
     def over_seeds(group: str, column: str) -> Measured:

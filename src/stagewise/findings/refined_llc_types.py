@@ -16,7 +16,7 @@ from stagewise.estimators.head_types import (
     shuffled_within,
     spread_between_and_within,
 )
-from stagewise.findings.language_heads import at_end, heads, need_equal_settings
+from stagewise.findings.language_heads import at_end, heads, need_equal_settings, scored
 from stagewise.findings.measured import (
     Measured,
     doubtful,
@@ -74,7 +74,7 @@ def measure(
 ) -> tuple[pd.DataFrame, dict[str, Measured]]:
     """Curves of restricted estimates over training, clustered, against what the heads do.
 
-    inputs   per seed: `heads`, draws of every head at some checkpoints, and `behaviour`
+    inputs   per seed: `heads`, draws of every head at some checkpoints, `behaviour` and `ablations`
     returns  one row per seed, checkpoint and head, with type and cluster, and the model's agreement
              by each kind of curve (ari, ari_trace, ari_norm). Statistics:
                ari              adjusted Rand index, median over seeds, as many clusters as types
@@ -91,7 +91,7 @@ def measure(
     """
     wanted = build(Settings, settings, "papers.refined_llc.types")
     need_equal_settings(*inputs["heads"])
-    table = heads(inputs["heads"], inputs["behaviour"])
+    table = heads(inputs["heads"], scored(inputs))
     seeds = table["seed"].unique()
     models = [_model(table[table["seed"] == seed], "lambda_hat") for seed in seeds]
     doubt = not_stationary(table["rhat"])

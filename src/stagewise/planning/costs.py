@@ -164,11 +164,10 @@ def curvature_work(
     return Work(found * of_one, found * 200)
 
 
-def behaviour_work(network: Network, training: Training | None) -> Work:
-    """Scores of every checkpoint and of its heads, each left out in turn."""
+def scores_work(network: Network, training: Training | None, passes: int) -> Work:
+    """Scores of every checkpoint, for which held-out data pass it so many times."""
     held_out = (network.reported or network.samples) + sum(network.observables.values())
     found = checkpoints(network, training)
-    passes = 3 + network.ablated
     return Work(found * passes * held_out * network.operations, found * 4000)
 
 

@@ -31,7 +31,7 @@ class Network:
     entries: int = 1
     """Losses of a sample of an observable: 1, or its tokens."""
     ablated: int = 0
-    """Components that are left out in turn when behaviour is scored."""
+    """Components that are left out in turn to see what is lost."""
     factors: tuple[int, int] = (0, 0)
     """Of deep linear networks: how many, and how wide."""
     whole: float | None = None

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from stagewise.data.grammar import Grammar, Language, language
 from stagewise.data.synthetic_language import CLASSES, Text, sequences
+from stagewise.estimators.language_ablations import ablations
 from stagewise.estimators.language_scores import scores
 from stagewise.models import attention_only
 from stagewise.seeds import generator, stream_seed
@@ -58,7 +59,8 @@ def build(settings: dict[str, Any], seed: int) -> Testbed:
     Loss: mean cross-entropy of the tokens of a sequence, in nats. Components: heads "0:0", ...,
     "layer0", ..., pairs "0:0+1:0", ..., embedding and unembedding. Observables: each source, the
     loss of each token of held-out sequences; `mixed`, that of some of all sources. Distributions:
-    each source alone. Metric: induction_gap. Behaviour: `estimators.language_scores`.
+    each source alone. Metric: induction_gap. Behaviour: `estimators.language_scores`;
+    ablations: `estimators.language_ablations`.
     """
     model = _model(settings)
     known = language(model.grammar, model.tables)
@@ -105,6 +107,7 @@ def build(settings: dict[str, Any], seed: int) -> Testbed:
         },
         initial=initial,
         behaviour=lambda w: scores(w, known, test, tested),
+        ablations=lambda w: ablations(w, test, tested),
         outputs=lambda w: attention_only.logits(w, shown[:, :-1]).flatten(),
         components={
             **attention_only.head_masks(shapes),

@@ -114,6 +114,8 @@ class Testbed:
     """Scalars of one model that training records beside the loss, by column name."""
     behaviour: Callable[[Parameters], dict[str, float]] | None = None
     """What ONE model can do: scores by column name, of a component as "<score> <component>"."""
+    ablations: Callable[[Parameters], dict[str, float]] | None = None
+    """What ONE model loses without a component: scores by column name, "<score> <component>"."""
     outputs: Callable[[Parameters], Tensor] | None = None
     """Outputs of ONE model on a fixed batch, as one vector: a place in function space."""
     tokens: int | None = None

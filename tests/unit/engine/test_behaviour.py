@@ -1,6 +1,7 @@
 """Scores and outputs of checkpoints, and posteriors of other data than the testbed's own."""
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
-from stagewise.engine.behaviour import behaviour_table, outputs
+from stagewise.engine.behaviour import outputs, score_table
 from stagewise.engine.sample import sample
 from stagewise.engine.sampling import Sampling
 from stagewise.progress import silent
@@ -31,6 +32,7 @@ LINE = Testbed(
     distributions={"far": {"x": torch.full((50,), 10.0)}},
     points=lambda: POINTS,
     behaviour=lambda w: {"weight": float(w["w"]), "loss": 2 * float(w["w"])},
+    ablations=lambda w: {"loss without 0": float(w["w"]) ** 2},
     outputs=lambda w: torch.cat([w["w"], -w["w"]]),
 )
 SAMPLING: dict[str, Any] = {
@@ -52,10 +54,16 @@ def draws(testbed: Testbed, **changes: Any) -> Any:
 
 
 def test_scores_stand_beside_the_index_and_take_the_place_of_their_names() -> None:
-    table = behaviour_table(LINE, POINTS)
+    table = score_table(LINE, POINTS, "behaviour")
     assert list(table.columns) == ["step", "weight", "loss"]
     assert list(table["weight"]) == [1, 3]
     assert list(table["loss"]) == [2, 6]
+
+
+def test_what_is_lost_is_a_table_of_its_own() -> None:
+    table = score_table(LINE, POINTS, "ablations")
+    assert list(table.columns) == ["step", "loss", "loss without 0"]
+    assert list(table["loss without 0"]) == [1, 9]
 
 
 def test_outputs_are_a_path() -> None:
@@ -65,10 +73,17 @@ def test_outputs_are_a_path() -> None:
     np.testing.assert_array_equal(found.step, [0, 5])
 
 
-@pytest.mark.parametrize(("call", "name"), [(behaviour_table, "behaviour"), (outputs, "outputs")])
-def test_a_testbed_without(call: Any, name: str) -> None:
-    with pytest.raises(SettingsError, match=f"{name}: line has no"):
-        call(replace(LINE, behaviour=None, outputs=None), POINTS)
+@pytest.mark.parametrize(
+    ("call", "name", "what"),
+    [
+        (partial(score_table, name="behaviour"), "behaviour", "scores of what a model can do"),
+        (partial(score_table, name="ablations"), "ablations", "scores of what a model loses"),
+        (outputs, "outputs", "outputs"),
+    ],
+)
+def test_a_testbed_without(call: Any, name: str, what: str) -> None:
+    with pytest.raises(SettingsError, match=f"{name}: line has no {what}"):
+        call(replace(LINE, behaviour=None, ablations=None, outputs=None), POINTS)
 
 
 def test_losses_are_reported_on_the_evaluation_data() -> None:

@@ -7,7 +7,8 @@ from torch import Tensor
 
 from stagewise.data.grammar import Grammar, language
 from stagewise.data.synthetic_language import Text, sequences
-from stagewise.estimators.language_scores import Held, _latest_keys, effective_rank, scores
+from stagewise.estimators.language_ablations import _latest_keys, ablations
+from stagewise.estimators.language_scores import Held, effective_rank, scores
 from stagewise.models.attention_only import initial
 
 KNOWN = language(Grammar(), 0)
@@ -51,7 +52,7 @@ def test_its_loss_on_the_chain_lies_above_the_bigram_entropy() -> None:
 
 
 def test_heads_that_write_nothing_are_missed_by_nobody() -> None:
-    missed = [value for name, value in FOUND.items() if name.startswith(("ablation", "stored"))]
+    missed = ablations(table(), MIXTURE, ALONE).values()
     assert len(missed) == 2 * 5
     assert max(map(abs, missed)) == 0
 

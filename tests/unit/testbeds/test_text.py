@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from stagewise.data.tokens import BEGINNING, Tokens
-from stagewise.engine.behaviour import behaviour_table, outputs
+from stagewise.engine.behaviour import outputs, score_table
 from stagewise.seeds import generator
 from stagewise.settings import SettingsError
 from stagewise.testbeds.testbed import Points, Testbed
@@ -81,7 +81,7 @@ def test_behaviour_and_outputs_of_checkpoints() -> None:
     models = [testbed.initial(generator(seed, "w")) for seed in (0, 1)]
     stacked = {name: torch.stack([model[name] for model in models]) for name in models[0]}
     points = Points(stacked, pd.DataFrame({"step": [0, 1], "loss": [6.0, 6.0]}))
-    table = behaviour_table(testbed, points)
+    table = score_table(testbed, points, "behaviour")
     assert np.isfinite(table.drop(columns=["loss_repeated", "loss_repeated_error"])).all(axis=None)
     assert outputs(testbed, points)["outputs"].shape == (2, 8 * 20 * 300)
 

@@ -6,14 +6,17 @@ PARTS["refined_llc"] = {
     "types": {
         "heads": of_runs(*LANGUAGE_MODEL, "heads/draws.nc"),
         "behaviour": of_runs(*LANGUAGE_MODEL, "behaviour.csv"),
+        "ablations": of_runs(*LANGUAGE_MODEL, "ablations.csv"),
     },
     "roles": {
         "heads": of_runs(*LANGUAGE_MODEL, "heads/draws.nc"),
         "heads_strong": of_runs(*LANGUAGE_MODEL, "heads_strong/draws.nc"),
         "behaviour": of_runs(*LANGUAGE_MODEL, "behaviour.csv"),
+        "ablations": of_runs(*LANGUAGE_MODEL, "ablations.csv"),
     },
     "data": {
         "behaviour": of_runs(*LANGUAGE_MODEL, "behaviour.csv"),
+        "ablations": of_runs(*LANGUAGE_MODEL, "ablations.csv"),
         "mixture": of_runs(*LANGUAGE_MODEL, "heads/draws.nc"),
         **{
             source: of_runs(*LANGUAGE_MODEL, f"{source}/draws.nc")
@@ -24,6 +27,7 @@ PARTS["refined_llc"] = {
         "heads": of_variants("synthetic_language", RULES, "heads/draws.nc"),
         "parts": of_variants("synthetic_language", RULES, "parts/draws.nc"),
         "behaviour": of_variants("synthetic_language", RULES, "behaviour.csv"),
+        "ablations": of_variants("synthetic_language", RULES, "ablations.csv"),
     },
     "circuit": {
         "heads": of_runs(*LANGUAGE_MODEL, "heads/draws.nc")[:1],
