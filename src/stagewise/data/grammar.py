@@ -1,6 +1,7 @@
 """The grammar of the synthetic language: its sources, their sizes, tables and exact entropies."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -104,6 +105,11 @@ class Language:
     """(key, token) -> outcome, or -1"""
     pairs: Array
     """Stationary distribution (last, next) of the chain."""
+
+    @cached_property
+    def levels(self) -> Array:
+        """Cumulated rows of `first` and of `second`, (which of them, token, next)."""
+        return np.stack([self.first, self.second]).cumsum(-1)
 
     @property
     def transition(self) -> Array:

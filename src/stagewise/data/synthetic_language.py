@@ -78,16 +78,16 @@ def _class(name: str) -> int:
     return CLASSES.index(name)
 
 
-def _drawn(rows: Array, random: np.random.Generator) -> Array:
-    """One outcome of each row of probabilities."""
-    levels = rows.cumsum(1)
-    return (levels < random.random(len(rows))[:, None] * levels[:, -1:]).sum(1)
+def _drawn(levels: Array, random: np.random.Generator) -> Array:
+    """One outcome of each row of cumulated probabilities."""
+    highest: Array = random.random(len(levels)) * levels[:, -1]
+    return np.count_nonzero(levels < highest[:, None], axis=1)
 
 
 def _next(known: Language, before: Array, last: Array, random: np.random.Generator) -> Array:
     """The chain's next tokens."""
     older = random.random(len(last)) < known.grammar.mix
-    return _drawn(np.where(older[:, None], known.second[before], known.first[last]), random)
+    return _drawn(known.levels[older.astype(int), np.where(older, before, last)], random)
 
 
 def _starts(known: Language, count: int, random: np.random.Generator) -> tuple[Array, Array]:
@@ -172,7 +172,7 @@ def _indents(known: Language, count: int, length: int, random: np.random.Generat
     chain = random.integers(0, grammar.ordinary, (count, words))
     for place in range(words):
         if place % grammar.word:
-            chain[:, place] = _drawn(known.first[chain[:, place - 1]], random)
+            chain[:, place] = _drawn(known.levels[0, chain[:, place - 1]], random)
     places = np.arange(length)
     line, within = np.divmod(places, sizes + grammar.word)
     is_space = within < sizes
