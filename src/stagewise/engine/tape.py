@@ -122,9 +122,9 @@ def _steps(call: Call, memory: _Memory) -> list[Callable[[], object]]:
     out = [memory.place(seen) for seen in results]
     variant = None if call.whole else _into(function)
     if variant is not None and len(variant.results) == len(out):
-        given = {name: value for name, value in kwargs.items() if name in variant.arguments}
-        into = dict(zip(variant.results, out, strict=True))
-        return [partial(variant.function, *args, **given, **into)]
+        named = {name: value for name, value in kwargs.items() if name in variant.arguments}
+        named |= dict(zip(variant.results, out, strict=True))
+        return [partial(variant.function, *args, **named)]
 
     def copied() -> None:
         for to, tensor in zip(out, leaves(function(*args, **kwargs), Tensor), strict=True):
