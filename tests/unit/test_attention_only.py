@@ -172,3 +172,27 @@ def test_the_last_stream_is_what_is_read() -> None:
     dead = w | {"layer1.out": torch.zeros_like(w["layer1.out"])}
     _, middle, same = attention_only.streams(dead, x)
     torch.testing.assert_close(middle, same)
+
+
+def test_several_threads_find_the_same_gradient_every_time() -> None:
+    """Those of indexing add what meets in a row of the table in any order."""
+    stream = torch.Generator().manual_seed(0)
+    w = attention_only.initial(
+        vocabulary=43, context=64, width=64, heads=4, layers=2, stream=stream
+    )
+    shapes = {name: tuple(tensor.shape) for name, tensor in w.items()}
+    texts = torch.randint(0, 43, (32, 65), generator=stream)
+    program = Program(
+        lambda v, _, batch: attention_only.next_token_losses(v, batch["tokens"]).mean(1),
+        shapes,
+        {},
+        rows=1,
+    )
+    position = flatten({name: tensor[None] for name, tensor in w.items()}, shapes)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        found = [program.loss_and_gradient(position, {"tokens": texts})[1] for _ in range(20)]
+    finally:
+        torch.set_num_threads(threads)
+    assert all(torch.equal(one, found[0]) for one in found)

@@ -16,8 +16,8 @@ from stagewise.samplers.target import Target, langevin
 
 log = logging.getLogger("stagewise")
 
-ENOUGH = 1 << 26
-"""Numbers that a process has moved before loading the kernel is worth it: a tenth of a second."""
+ENOUGH = 1 << 24
+"""Numbers that a process has moved before loading the kernel is worth it."""
 MANY = 1 << 17
 """Numbers that are moved by as many threads as torch has."""
 

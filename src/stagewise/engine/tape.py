@@ -18,7 +18,7 @@ from stagewise.engine.recorder import Call, Recorder, Seen, UnrecordableError, l
 
 Inputs = Mapping[str, Tensor]
 
-MOST = 1 << 26
+MOST = 1 << 28
 """Bytes of inputs, which are copied, and of results, all of which are kept while recording, above
 which little is saved."""
 EMPTY = ("aten::empty", "aten::new_empty")

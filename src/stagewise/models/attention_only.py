@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Generator, Tensor
-from torch.nn.functional import layer_norm, scaled_dot_product_attention
+from torch.nn.functional import embedding, layer_norm, scaled_dot_product_attention
 
 HEAD = ("query", "key", "value", "out")
 """Tensors of a layer whose first axis is the head."""
@@ -90,7 +90,7 @@ def forward(weights: Mapping[str, Tensor], tokens: Tensor) -> Forward:
     perceptrons, no biases but those of the layer norms.
     """
     length = tokens.shape[-1]
-    stream = weights["embed"][tokens]
+    stream = _embedded(weights, tokens)
     patterns, gathered = [], []
     for layer in range(depth(weights)):
         query, key, value = _projected(weights, layer, stream)
@@ -108,7 +108,7 @@ def logits(
 
     Without that those of `forward`, sooner: attention weights are not kept.
     """
-    return _onwards(weights, weights["embed"][tokens], 0, ablated)
+    return _onwards(weights, _embedded(weights, tokens), 0, ablated)
 
 
 def one_by_one(
@@ -116,7 +116,7 @@ def one_by_one(
 ) -> Iterator[tuple[tuple[int, int], Tensor]]:
     """(layer, head) and the `logits` with what that head alone gathers replaced, of each in the
     order of layers. What stands before a head is computed once."""
-    stream = weights["embed"][tokens]
+    stream = _embedded(weights, tokens)
     for layer in range(depth(weights)):
         out = weights[f"layer{layer}.out"]
         mixed = scaled_dot_product_attention(*_projected(weights, layer, stream), is_causal=True)
@@ -130,7 +130,7 @@ def one_by_one(
 
 def streams(weights: Mapping[str, Tensor], tokens: Tensor) -> list[Tensor]:
     """The stream (sample, place, width) before the first layer and after each."""
-    found = [weights["embed"][tokens]]
+    found = [_embedded(weights, tokens)]
     for layer, mixed in enumerate(forward(weights, tokens).mixed):
         found.append(found[-1] + _joined(mixed, weights[f"layer{layer}.out"]))
     return found
@@ -177,6 +177,11 @@ def pair_masks(weights: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
         for second in heads
         if int(second.split(":")[0]) == int(first.split(":")[0]) + 1
     }
+
+
+def _embedded(weights: Mapping[str, Tensor], tokens: Tensor) -> Tensor:
+    """(sample, place, width). Not by indexing: its gradient several threads sum in any order."""
+    return embedding(tokens, weights["embed"])
 
 
 def _projected(
