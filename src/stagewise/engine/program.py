@@ -1,7 +1,7 @@
 """Many small models as one program: their losses and gradients over flat parameter vectors."""
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from copy import copy
 from functools import cache
@@ -211,17 +211,9 @@ class Program:
     def loss(self, position: Tensor, batch: Mapping[str, Tensor], *, shared: bool = True) -> Tensor:
         """Mean loss (row,) at `position`, without a gradient."""
         with torch.no_grad(), self._ours():
-            if not self._by_turns(len(position)):
-                return self._of(position, batch, shared)
-            constants = self._constants_for(len(position))
-            return torch.stack(
-                [
-                    self._single.loss(
-                        one, _row(constants, row), batch if shared else _row(batch, row)
-                    ).clone()
-                    for row, one in enumerate(position)
-                ]
-            )
+            if self._by_turns(len(position)):
+                return self._visited(self._single.loss, position, batch, shared)
+            return self._of(position, batch, shared)
 
     def each(self, position: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
         """Losses (row, sample, ...) at `position`, before any mean, without a gradient.
@@ -229,18 +221,29 @@ class Program:
         `batch` holds tensors (sample, ...) that all rows see; the losses of a sample may have
         further dimensions, of its tokens.
         """
-        constants = self._constants_for(len(position))
         with torch.no_grad(), self._ours():
             if len(position) == 1 or self._alone:
-                return torch.stack(
-                    [
-                        self._single.each(one, _row(constants, row), batch).clone()
-                        for row, one in enumerate(position)
-                    ]
-                )
+                return self._visited(self._single.each, position, batch, True)
             mapped = vmap(self._losses, in_dims=(0, 0, None))
             with sdpa_kernel(PLAIN):
+                constants = self._constants_for(len(position))
                 return mapped(unflatten(position, self._shapes), constants, dict(batch))
+
+    def _visited(
+        self,
+        call: Callable[..., Tensor],
+        position: Tensor,
+        batch: Mapping[str, Tensor],
+        shared: bool,
+    ) -> Tensor:
+        """What the call, of a single model, finds of one row after another."""
+        constants = self._constants_for(len(position))
+        return torch.stack(
+            [
+                call(one, _row(constants, row), batch if shared else _row(batch, row)).clone()
+                for row, one in enumerate(position)
+            ]
+        )
 
     def hessian_vector(
         self, position: Tensor, vector: Tensor, batch: Mapping[str, Tensor]

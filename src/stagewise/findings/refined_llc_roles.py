@@ -65,7 +65,8 @@ def measure(
     """
     wanted = build(Settings, settings, "papers.refined_llc.roles")
     need_equal_settings(*inputs["heads"])
-    curves = heads(inputs["heads"], scored(inputs))
+    tables = scored(inputs)
+    curves = heads(inputs["heads"], tables)
     last = at_end(curves).merge(_turns(curves), on=["seed", "head"])
     strong = at_end(pd.concat(map(estimates, inputs["heads_strong"])))
     strong = strong.rename(columns={"lambda_hat": "lambda_hat_strong"})
@@ -73,7 +74,7 @@ def measure(
     last["simple"] = last["type"].isin(SIMPLE)
     looks = np.where(last["layer"] == 0, last["previous_token"], last["prefix"])
     last["attends"] = looks >= wanted.attention
-    scores = pd.concat(map(head_scores, scored(inputs)))
+    scores = pd.concat(map(head_scores, tables))
     seeds = [rows for _, rows in last.groupby("seed")]
 
     def over_seeds(group: str, column: str) -> Measured:

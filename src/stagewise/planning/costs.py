@@ -30,6 +30,8 @@ DRAW = 12
 """Bytes of a recorded draw: its excess loss and its distance, compressed a little."""
 COUNTED = 100_000
 """Checkpoints of a model that are still worth counting."""
+BEHAVIOUR = 3
+"""Times that held-out data pass a model to find out what it can do."""
 DESCENT = 0.1
 """Share of the most steps of a descent to a target that it takes."""
 

@@ -108,9 +108,6 @@ def _shard(work: Work, shards: int) -> Work:
     return Work(work.operations / shards, 0, work.steps)
 
 
-BEHAVIOUR = 3
-"""Times that held-out data pass a model to find out what it can do."""
-
 KINDS = {"sample": "sampling", "sample_shard": "sampling", "compress": "compression"}
 """Rule -> the section of a variant that says on which device its jobs run."""
 
@@ -130,7 +127,7 @@ WORK: dict[str, Callable[[Section, Section, Network, str | None], Work]] = {
         sizes, _training(section), **config["curvature"]
     ),
     "behaviour": lambda config, section, sizes, _: costs.scores_work(
-        sizes, _training(section), BEHAVIOUR
+        sizes, _training(section), costs.BEHAVIOUR
     ),
     "ablations": lambda config, section, sizes, _: costs.scores_work(
         sizes, _training(section), 1 + sizes.ablated

@@ -26,7 +26,7 @@ A position with k times as many rows is read as k consecutive rows for each row 
 """
 
 
-Move = Callable[[Tensor, Tensor, Tensor, "Target"], Tensor]
+Langevin = Callable[[Tensor, Tensor, Tensor, "Target"], Tensor]
 """`langevin`, or what does the same."""
 
 
@@ -55,7 +55,7 @@ class Target:
     """Tensors (row, ...) that the loss of a row depends on and that are not sampled."""
     options: Any = None
     """Settings that only this sampler has: its class in `samplers/options.py`."""
-    langevin: Move = lambda *given: langevin(*given)
+    langevin: Langevin = lambda *given: langevin(*given)
     """The function of that name below, however it is computed."""
 
 
