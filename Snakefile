@@ -45,11 +45,9 @@ rule all:
         report_pages(),
 
 
-include: "workflow/rules/data.smk"
-include: "workflow/rules/train.smk"
-include: "workflow/rules/sample.smk"
-include: "workflow/rules/estimate.smk"
-include: "workflow/rules/report.smk"
+for stage in ("data", "train", "sample", "behaviour", "estimate", "report"):
+
+    include: f"workflow/rules/{stage}.smk"
 
 
 for slug in PAGES:
