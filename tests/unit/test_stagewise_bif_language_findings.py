@@ -36,11 +36,10 @@ COMMON = {
 """How strongly the tokens of a class move together, by checkpoint."""
 
 
-def behaviour(seed: int) -> pd.DataFrame:
-    """Induction begins at step 100: a fifth of the last gap; brackets before 50."""
-    gap = np.array([0.0, 0.0, 0.05, 0.2, 0.8, 3.0, 4.0])
-    columns = {"step": STEPS, "seed": seed, "loss_first_copy": 4.0, "loss_repeated": 4.0 - gap}
-    return pd.DataFrame(columns | {"loss_closing": [4, 4, 3.5, 1, 1, 1, 1]})
+def learning() -> Points:
+    """Induction begins at step 100: a fifth of the last gap."""
+    gap = [0.0, 0.0, 0.05, 0.2, 0.8, 3.0, 4.0]
+    return Points({}, pd.DataFrame({"step": STEPS, "induction_gap": gap}))
 
 
 def draws(seed: int, *, chains: int = 3, count: int = 40) -> xr.Dataset:
@@ -52,14 +51,13 @@ def draws(seed: int, *, chains: int = 3, count: int = 40) -> xr.Dataset:
         common = together if name in ("opening", "closing") else random.standard_normal(shape)
         moved = np.array(amounts)[:, None, None, None] * common
         losses += moved[..., None, None] * of_class(text, name).numpy()
+    centre = np.full((len(STEPS), *text.classes.shape), 2.9)
+    centre[3:, of_class(text, "closing").numpy()] = 2.8  # learned between steps 20 and 50
     dims = ("checkpoint", "n", "chain", "mixed_draw", "mixed_sample", "mixed_token")
     return xr.Dataset(
         {
             "mixed_loss": (dims, 3 + losses),
-            "mixed_loss_at_centre": (
-                ("checkpoint", *dims[4:]),
-                np.full(losses[:, 0, 0, 0].shape, 2.9),
-            ),
+            "mixed_loss_at_centre": (("checkpoint", *dims[4:]), centre),
             "rhat": (("checkpoint", "n"), np.ones((len(STEPS), 1))),
         },
         coords={"step": ("checkpoint", STEPS)},
@@ -70,7 +68,7 @@ def draws(seed: int, *, chains: int = 3, count: int = 40) -> xr.Dataset:
 def language() -> tuple[pd.DataFrame, dict[str, Any]]:
     seeds = range(3)
     made = [draws(s) for s in seeds]
-    inputs = {"draws": made, "twice": made, "behaviour": [behaviour(s) for s in seeds]}
+    inputs = {"draws": made, "twice": made, "runs": [learning() for _ in seeds]}
     return stagewise_bif_language.measure(inputs, {"gap": 0.1, "blocks": 2})
 
 
@@ -80,7 +78,7 @@ def test_noise_of_minibatches_is_found(noise: float) -> None:
     made = [draws(seed) for seed in range(2)]
     end = [one.isel(checkpoint=[-1]) for one in made]
     twice = [one.assign(mixed_loss=one["mixed_loss"] / noise**0.5) for one in end]
-    inputs = {"draws": made, "twice": twice, "behaviour": [behaviour(0), behaviour(1)]}
+    inputs = {"draws": made, "twice": twice, "runs": [learning(), learning()]}
     table, found = stagewise_bif_language.measure(inputs, {"gap": 0.1, "blocks": 2})
     assert found["language_batch_ratio"].value == pytest.approx(noise)
     assert table["batch_ratio"].to_numpy() == pytest.approx(noise)
@@ -89,6 +87,8 @@ def test_noise_of_minibatches_is_found(noise: float) -> None:
 def test_planted_classes_are_found() -> None:
     table, found = language()
     assert (table["onset"] == 100).all()
+    assert table["brackets"].between(20, 50).all()
+    assert table.set_index("step")["gap"][200].eq(3).all()
     own = table[(table["first"] == "induction") & (table["second"] == "induction")]
     by_step = own.groupby("step")["covariance"].mean()
     assert by_step[200] == pytest.approx(16, rel=0.3)
@@ -115,7 +115,7 @@ def test_chains_that_are_not_stationary_decide_nothing() -> None:
     made = draws(0)
     made["rhat"] = made["rhat"] + 1
     both = [made, draws(1)]
-    inputs = {"draws": both, "twice": both, "behaviour": [behaviour(0), behaviour(1)]}
+    inputs = {"draws": both, "twice": both, "runs": [learning(), learning()]}
     _, found = stagewise_bif_language.measure(inputs, {"gap": 0.1, "blocks": 2})
     assert found["language_induction_peak"].doubt.startswith("chains are not stationary")
 

@@ -8,11 +8,13 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
+from stagewise.estimators.crossings import part_way
 from stagewise.estimators.group_influence import group_correlation, group_covariance
 from stagewise.estimators.influence import Estimate
 from stagewise.findings.measured import Measured, doubtful, exact, mean_of, not_stationary
-from stagewise.findings.stagewise_bif_clock import first_at_least, geometric_mean
+from stagewise.findings.stagewise_bif_clock import first_at_least, geometric_mean, onset
 from stagewise.settings import SettingsError
+from stagewise.testbeds.testbed import Points
 
 MEASURES = ("covariance", "correlation")
 
@@ -90,6 +92,20 @@ def _trend(mean: NDArray[np.float64]) -> float:
     apart = mean - mean.mean(1, keepdims=True)
     linear = (apart @ time) ** 2 / (time @ time)
     return float(linear.sum() / (apart**2).sum())
+
+
+def learned(draws: xr.Dataset, chosen: NDArray[np.bool_]) -> float:
+    """The step at which the mean loss of those tokens (sequence, position), without noise, has half
+    fallen."""
+    losses = draws["mixed_loss_at_centre"].values
+    return part_way(draws["step"].values, losses[:, chosen].mean(1))
+
+
+def with_gap(rows: pd.DataFrame, run: Points, share: float) -> pd.DataFrame:
+    """The rows of one run with gap, the induction gap of their checkpoint, and onset, the first
+    step of the run at which that has this share of its last value."""
+    gaps = run.index.set_index("step")["induction_gap"]
+    return rows.assign(onset=onset(gaps.index, gaps, share), gap=rows["step"].map(gaps))
 
 
 def of_pair(rows: pd.DataFrame, first: str, second: str) -> "pd.Series[bool]":

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from stagewise.estimators.crossings import part_way
 from stagewise.findings.measured import Measured, mean_of
 from stagewise.findings.stagewise_bif_classes import (
     MEASURES,
@@ -18,15 +17,18 @@ from stagewise.findings.stagewise_bif_classes import (
     class_rows,
     delimiters,
     half_step,
+    learned,
     left_of,
     named,
     own_curve,
     peak,
     since_onset,
+    with_gap,
 )
-from stagewise.findings.stagewise_bif_clock import geometric_mean, onset
+from stagewise.findings.stagewise_bif_clock import geometric_mean
 from stagewise.settings import build
 from stagewise.testbeds.synthetic_language import mixed, of_class
+from stagewise.testbeds.testbed import Points
 
 GROUPS = {
     "bigram": "markov",
@@ -55,7 +57,7 @@ def measure(
     """Group influence of the classes at every checkpoint.
 
     inputs   per seed: `draws` with traces of the observable `mixed`, the same by batches of `twice`
-             the size at some checkpoints, and `behaviour`
+             the size at some checkpoints, and the trajectory, of `runs`
     returns  one row per seed, checkpoint and pair of classes (first, second): covariance and
              correlation (minus the influence) with errors, pooled (the covariance about the mean of
              all chains), shuffled (with the draws of every token in an order of their own),
@@ -85,9 +87,9 @@ def measure(
     """
     wanted = build(Settings, settings, "papers.stagewise_bif.language")
     runs = [
-        _curves(draws, twice, behaviour, wanted, number)
-        for number, (draws, twice, behaviour) in enumerate(
-            zip(inputs["draws"], inputs["twice"], inputs["behaviour"], strict=True)
+        _curves(draws, twice, run, wanted, number)
+        for number, (draws, twice, run) in enumerate(
+            zip(inputs["draws"], inputs["twice"], inputs["runs"], strict=True)
         )
     ]
     found: dict[str, Measured] = {}
@@ -99,17 +101,14 @@ def measure(
 
 
 def _curves(
-    draws: xr.Dataset, twice: xr.Dataset, behaviour: pd.DataFrame, wanted: Settings, number: int
+    draws: xr.Dataset, twice: xr.Dataset, run: Points, wanted: Settings, number: int
 ) -> pd.DataFrame:
     """The table of one run."""
     text = mixed(json.loads(draws.attrs["provenance"])["settings"]["model"])
     classes = {group: of_class(text, name).numpy() for group, name in GROUPS.items()}
-    gap = behaviour["loss_first_copy"] - behaviour["loss_repeated"]
     rows = class_rows(draws, classes, blocks=wanted.blocks, number=number)
-    return rows.assign(
-        onset=onset(behaviour["step"], gap, wanted.gap),
-        brackets=part_way(behaviour["step"], behaviour["loss_closing"]),
-        gap=rows["step"].map(dict(zip(behaviour["step"], gap, strict=True))),
+    return with_gap(rows, run, wanted.gap).assign(
+        brackets=learned(draws, classes["closing"]),
         batch_ratio=batch_ratio(rows, twice, classes, "induction", blocks=wanted.blocks),
     )
 

@@ -7,11 +7,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 from numpy.typing import NDArray
 
 from stagewise.data.tokens import Tokens
-from stagewise.estimators.crossings import part_way
 from stagewise.estimators.text_classes import TEXT_CLASSES
 from stagewise.findings.measured import Measured, mean_of
 from stagewise.findings.stagewise_bif_classes import (
@@ -20,11 +18,13 @@ from stagewise.findings.stagewise_bif_classes import (
     checks,
     class_rows,
     delimiters,
+    learned,
     named,
     peak,
     since_onset,
+    with_gap,
 )
-from stagewise.findings.stagewise_bif_clock import geometric_mean, onset
+from stagewise.findings.stagewise_bif_clock import geometric_mean
 from stagewise.findings.text_tokens import known_of
 from stagewise.settings import build
 from stagewise.testbeds.text import Mixed, mixed
@@ -49,8 +49,8 @@ def measure(
     """Group influence of classes of tokens of text at every checkpoint.
 
     inputs   per seed: `draws` with traces of the observable `mixed`, the same by batches of `twice`
-             the size at some checkpoints, and `behaviour`; `tokens` of the corpus and the texts of
-             its `vocabulary`
+             the size at some checkpoints, and the trajectory, of `runs`; `tokens` of the corpus and
+             the texts of its `vocabulary`
     returns  rows as of `class_rows`, of TEXT_CLASSES, and of tokens that are not likely after the
              one before: in a pair that the window has had (induction) or not (unforeseen); all of
              text. copied: of random blocks, from the second copy on. gap, onset (of copying blocks)
@@ -70,18 +70,15 @@ def measure(
     wanted = build(Settings, settings, "papers.stagewise_bif.text")
     corpus, texts = inputs["tokens"][0], inputs["vocabulary"][0]
     runs = []
-    for number, (draws, twice, behaviour) in enumerate(
-        zip(inputs["draws"], inputs["twice"], inputs["behaviour"], strict=True)
+    for number, (draws, twice, run) in enumerate(
+        zip(inputs["draws"], inputs["twice"], inputs["runs"], strict=True)
     ):
         model = json.loads(draws.attrs["provenance"])["settings"]["model"]
         classes = classes_of(mixed(model, corpus), corpus, texts)
         rows = class_rows(draws, classes, blocks=wanted.blocks, number=number)
-        gap = behaviour["loss_first_copy"] - behaviour["loss_second_copy"]
         runs.append(
-            rows.assign(
-                onset=onset(behaviour["step"], gap, wanted.gap),
-                brackets=_learned(draws, classes["right delimiter"]),
-                gap=rows["step"].map(dict(zip(behaviour["step"], gap, strict=True))),
+            with_gap(rows, run, wanted.gap).assign(
+                brackets=learned(draws, classes["right delimiter"]),
                 batch_ratio=batch_ratio(rows, twice, classes, "induction", blocks=wanted.blocks),
             )
         )
@@ -106,12 +103,6 @@ def classes_of(text: Mixed, corpus: Tokens, texts: list[str]) -> Classes:
         "unforeseen": written & known.unforeseen.reshape(shape),
         "copied": ~written & again,
     }
-
-
-def _learned(draws: xr.Dataset, chosen: NDArray[np.bool_]) -> float:
-    """The step at which the mean loss of those tokens has half fallen."""
-    losses = draws["mixed_loss_at_centre"].values
-    return part_way(draws["step"].values, losses[:, chosen].mean(1))
 
 
 def _times(runs: list[pd.DataFrame], of: str) -> dict[str, Measured]:

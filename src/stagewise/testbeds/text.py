@@ -87,8 +87,8 @@ def build(settings: dict[str, Any], seed: int, corpus: Tokens | None = None) -> 
     Loss: mean cross-entropy of the tokens of a sequence, in nats; reported on held-out text and new
     blocks in the shares of the training. Components: heads "0:0", ..., "layer0", ... Observables:
     each domain and `blocks`, the loss of each token of held-out sequences; `mixed`, that of some of
-    all. Distributions: the training text of each domain, and `blocks`. Behaviour:
-    `estimators.text_scores`.
+    all. Distributions: the training text of each domain, and `blocks`. Metric: induction_gap.
+    Behaviour: `estimators.text_scores`.
     """
     model = _model(settings)
     if corpus is None:
@@ -116,6 +116,12 @@ def build(settings: dict[str, Any], seed: int, corpus: Tokens | None = None) -> 
             stream=stream,
         )
 
+    def induction_gap(w: Parameters, constants: Parameters) -> Tensor:
+        """Mean loss of blocks' first copies less that of the second ones, nats."""
+        lost = token_losses(w, constants, _tensors(held.blocks.tokens))
+        first, second = (lost[held.copies[name]] for name in ("first_copy", "second_copy"))
+        return first.mean() - second.mean()
+
     refined = {
         name: _text(model, {name: stream}, model.refined, 0, "refined", name)
         for name, stream in corpus.train.items()
@@ -134,6 +140,7 @@ def build(settings: dict[str, Any], seed: int, corpus: Tokens | None = None) -> 
         behaviour=lambda w: scores(w, held),
         outputs=lambda w: attention_only.logits(w, shown).flatten(),
         components=attention_only.head_masks(initial(generator(0, "shapes"))),
+        metrics={"induction_gap": induction_gap},
         observables={
             name: Observable(token_losses, _tensors(tokens)) for name, tokens in observed.items()
         },

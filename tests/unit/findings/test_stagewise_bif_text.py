@@ -21,6 +21,7 @@ from stagewise.figures.stagewise_bif_language import (
 )
 from stagewise.figures.style import styled
 from stagewise.findings import stagewise_bif_text
+from stagewise.testbeds.testbed import Points
 from stagewise.testbeds.text import mixed
 
 MODEL: dict[str, Any] = {
@@ -72,11 +73,11 @@ def draws(seed: int) -> xr.Dataset:
 
 def text() -> tuple[pd.DataFrame, dict[str, Any]]:
     gap = np.array([0.0, 0.0, 0.05, 0.2, 0.8, 3.0, 4.0])
-    behaviour = pd.DataFrame({"step": STEPS, "loss_first_copy": 4.0, "loss_second_copy": 4.0 - gap})
+    run = Points({}, pd.DataFrame({"step": STEPS, "induction_gap": gap}))
     inputs = {
         "draws": [draws(0), draws(1)],
         "twice": [draws(seed).isel(checkpoint=[-1]) for seed in (0, 1)],
-        "behaviour": [behaviour, behaviour],
+        "runs": [run, run],
         "tokens": [corpus()],
         "vocabulary": [VOCABULARY],
     }

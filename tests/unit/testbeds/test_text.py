@@ -86,6 +86,18 @@ def test_behaviour_and_outputs_of_checkpoints() -> None:
     assert outputs(testbed, points)["outputs"].shape == (2, 8 * 20 * 300)
 
 
+def test_induction_gap_is_the_difference_of_two_scores() -> None:
+    testbed = made()
+    assert testbed.initial is not None
+    assert testbed.behaviour is not None
+    w = testbed.initial(generator(0, "w"))
+    scores = testbed.behaviour(w)
+    gap = testbed.metrics["induction_gap"](w, {})
+    assert float(gap) == pytest.approx(
+        scores["loss_first_copy"] - scores["loss_second_copy"], abs=1e-5
+    )
+
+
 @pytest.mark.parametrize(
     ("other", "message"),
     [

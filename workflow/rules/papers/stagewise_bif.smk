@@ -18,12 +18,12 @@ PARTS["stagewise_bif"] = {
     "language": {
         "draws": of_runs("synthetic_language", "language", "influence/draws.nc"),
         "twice": of_runs("synthetic_language", "language", "influence_twice/draws.nc"),
-        "behaviour": of_runs("synthetic_language", "language", "behaviour.csv"),
+        "runs": of_runs("synthetic_language", "language", "checkpoints.safetensors"),
     },
     "text": {
         "draws": of_runs("text", "packages", "influence/draws.nc"),
         "twice": of_runs("text", "packages", "influence_twice/draws.nc"),
-        "behaviour": of_runs("text", "packages", "behaviour.csv"),
+        "runs": of_runs("text", "packages", "checkpoints.safetensors"),
         "tokens": [f"{config['results']}/corpus/installed/tokens.safetensors"],
         "vocabulary": [f"{config['results']}/corpus/installed/tokenizer.json"],
     },
