@@ -6,7 +6,9 @@ writes benchmarks/engine.csv and engine.png. Every workload is SGLD on minibatch
 chain, with the loss of every step recorded. All contestants run in turn, several times; a cell is
 the median over repeats of microseconds per chain and step:
 
-    ours_us, ours_eager_us   the engine with compiled steps, and without
+    ours_us         the engine as it chooses to run a long sampling: with compiled steps, or, of
+                    transformers, recorded operations by its own kernels
+    ours_eager_us   the engine, one operation of torch's after another
     devinterp_us             devinterp's own loop, one chain after another
     jax_us                   jit of a scan over steps of a vmap over chains
     bare_gradient_us         losses and gradients of the same batches, and nothing else
@@ -31,6 +33,7 @@ from tqdm import tqdm
 from workloads import Workload, workloads
 
 from stagewise.engine.chains import Chains
+from stagewise.engine.execution import EAGER, mode
 from stagewise.engine.noise import index_block
 from stagewise.engine.posteriors import posteriors
 from stagewise.engine.sampling import Sampling
@@ -44,7 +47,7 @@ DEVINTERP_STEPS = 50
 
 
 def ours(
-    workload: Workload, chains: int, *, compile: bool, checkpoints: int = 1
+    workload: Workload, chains: int, *, eager: bool = False, checkpoints: int = 1
 ) -> Callable[[], None]:
     """A call that makes `workload.steps` steps of all chains, so many for each checkpoint."""
     weights = {
@@ -72,7 +75,10 @@ def ours(
     assert bed.points is not None
     found = posteriors(bed, bed.points(), sgld, sampling, seed=0)
     places = torch.arange(checkpoints)
-    running = Chains(sgld, found, found.grid, seed=0, places=places, compile=compile)
+    one = Chains(sgld, found, found.grid[:1], seed=0, places=places).cost()
+    chosen = mode("auto", device="cpu", steps=sampling.steps, one=one, rows=len(found.grid))
+    way = EAGER if eager else chosen
+    running = Chains(sgld, found, found.grid, seed=0, places=places, way=way)
 
     def call() -> None:
         until = running.step + workload.steps
@@ -111,8 +117,8 @@ def contestants(
     """Column -> (call, chain-steps that it makes)."""
     work = workload.steps * chains
     found = {
-        "ours_us": (ours(workload, chains, compile=True), work),
-        "ours_eager_us": (ours(workload, chains, compile=False), work),
+        "ours_us": (ours(workload, chains), work),
+        "ours_eager_us": (ours(workload, chains, eager=True), work),
         "bare_gradient_us": (bare(workload, chains), work),
     }
     settings = {"epsilon": EPSILON, "nbeta": NBETA, "gamma": GAMMA}

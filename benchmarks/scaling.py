@@ -59,12 +59,12 @@ def places() -> Iterator[Place]:
         yield Place("checkpoints", "digits_mlp", known["digits_mlp"], checkpoints, 4)
 
 
-def measured(place: Place, *, compile: bool, repeats: int) -> float:
+def measured(place: Place, *, eager: bool, repeats: int) -> float:
     """Microseconds for each chain and step."""
     block = block_length(max(place.workload.parameters, place.workload.batch))
     steps = block * ceil(STEPS / block)
     workload = replace(place.workload, steps=steps)
-    call = ours(workload, place.chains, compile=compile, checkpoints=place.checkpoints)
+    call = ours(workload, place.chains, eager=eager, checkpoints=place.checkpoints)
     call()  # warms caches
     times = []
     for _ in range(repeats):
@@ -90,9 +90,7 @@ def main() -> None:
             "chains": place.chains,
             "execution": execution,
             "device": f"cpu, {arguments.threads} threads",
-            "microseconds": measured(
-                place, compile=execution == "compiled", repeats=arguments.repeats
-            ),
+            "microseconds": measured(place, eager=execution == "eager", repeats=arguments.repeats),
         }
         for place in tqdm(list(places()), unit="place")
         for execution in ("compiled", "eager")

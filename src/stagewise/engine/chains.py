@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from stagewise.engine.cost import Cost, cost
-from stagewise.engine.execution import Move, Rows, compiled
+from stagewise.engine.execution import EAGER, Mode, Move, Rows, compiled
 from stagewise.engine.noise import Key, Streams, block_length
 from stagewise.engine.observables import Evaluation, Observed, TraceRows, evaluations
 from stagewise.engine.parts import parts, run, shares
@@ -39,9 +39,7 @@ class Chains:
         seed: int,
         places: Tensor,
         moving: Collection[str] | None = None,
-        compile: bool = False,
-        alone: bool = False,
-        own: bool = False,
+        way: Mode = EAGER,
         table: Tensor | None = None,
         traces: Mapping[str, TraceRows] | None = None,
         memory: int = MEMORY,
@@ -50,9 +48,9 @@ class Chains:
 
         `places` are the checkpoints' numbers: a row's random streams hang on its number, its
         component, its n and its chain, so it has the same noise at every step size. `moving` are
-        the parameters that these rows sample, by default all. With `compile` the steps run as
-        machine code; for `alone` and `own` see `Program`. `table` holds the loss of every sample at
-        every checkpoint, (checkpoint, sample), where L_B(w*) is to be looked up.
+        the parameters that these rows sample, by default all, `way` how their steps are made.
+        `table` holds the loss of every sample at every checkpoint, (checkpoint, sample), where
+        L_B(w*) is to be looked up.
         `traces` are where observables go; `memory` bounds the bytes that evaluating them takes.
         """
         self._kernel, self._found, self._sampling = kernel, found, found.sampling
@@ -63,7 +61,7 @@ class Chains:
         ]
         self._rows = found.rows(grid)
         self._table, self._checkpoints = table, grid[:, :1].to(found.centres.device)
-        self._target, self._program = found.target(self._rows, moving, alone=alone, own=own)
+        self._target, self._program = found.target(self._rows, moving, alone=way.alone, own=way.own)
         self._noises = self._streams(seed, "noise")
         self._picks = self._streams(seed, "batch")
         self.step = 0
@@ -99,8 +97,8 @@ class Chains:
                     self._target.constants,
                     rows=rows,
                     memory=memory,
-                    alone=alone,
-                    own=own,
+                    alone=way.alone,
+                    own=way.own,
                 ),
                 centre,
                 (traces or {}).get(name),
@@ -109,10 +107,10 @@ class Chains:
         }
         self._move: Move = self._eager
         self._parts = [slice(0, rows)]
-        if alone:
+        if way.alone:
             self._parts = [slice(row, row + 1) for row in range(rows)]
-            self._move = found.move(kernel, moving, own=own)
-        if compile:
+            self._move = found.move(kernel, moving, own=way.own)
+        if way.compile:
             if centre.device.type == "cpu":
                 self._parts = parts(rows, self.cost().written // rows)
             example = self.example()

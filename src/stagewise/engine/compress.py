@@ -17,10 +17,9 @@ from stagewise.compression.sweep import Sweep, sweep
 from stagewise.compression.tables import critical_table, rise_table
 from stagewise.engine.coded import COLUMNS, coded_rows
 from stagewise.engine.compressions import DETERMINISTIC, Compressions, Way
-from stagewise.engine.cost import cost
+from stagewise.engine.cost import CACHE, cost
 from stagewise.engine.execution import multiplies
 from stagewise.engine.flat import flatten
-from stagewise.engine.parts import CACHE
 from stagewise.engine.pieces import piece_length, pieces
 from stagewise.engine.program import Program
 from stagewise.engine.scrambled import scrambled

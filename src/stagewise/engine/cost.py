@@ -8,6 +8,12 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from stagewise.engine.own_operations import KERNELS
+
+CACHE = 8 << 20
+"""Bytes that operations may write, counted before compiling merges them, which leaves a quarter or
+so, and still find in the cache beside one or two cores of today's processors."""
+
 
 @dataclass(frozen=True)
 class Cost:
@@ -16,6 +22,12 @@ class Cost:
     operations: int
     written: int
     """Bytes of all results, as if none were freed: a bound on the memory the call takes."""
+    ours: int = 0
+    """Of these, bytes of operations that we have kernels of our own for."""
+
+    def times(self, count: int) -> "Cost":
+        """Of so many calls as one."""
+        return Cost(self.operations, self.written * count, self.ours * count)
 
 
 class _Counter(TorchDispatchMode):
@@ -26,7 +38,7 @@ class _Counter(TorchDispatchMode):
 
     def __init__(self) -> None:
         super().__init__()
-        self.operations = self.written = 0
+        self.operations = self.written = self.ours = 0
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
@@ -34,11 +46,13 @@ class _Counter(TorchDispatchMode):
         result = func(*args, **(kwargs or {}))
         self.operations += 1
         if not func.is_view:
-            self.written += sum(
+            written = sum(
                 leaf.numel() * leaf.element_size()
                 for leaf in tree_leaves(result)
                 if isinstance(leaf, torch.Tensor)
             )
+            self.written += written
+            self.ours += written if func in KERNELS else 0
         return result
 
 
@@ -46,4 +60,4 @@ def cost(call: Callable[[], object]) -> Cost:
     """Calls it once, and counts."""
     with _Counter() as counter:
         call()
-    return Cost(counter.operations, counter.written)
+    return Cost(counter.operations, counter.written, counter.ours)

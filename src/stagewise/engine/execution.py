@@ -4,12 +4,13 @@ import logging
 import warnings
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from stagewise.engine.cost import Cost, cost
+from stagewise.engine.cost import CACHE, Cost, cost
 from stagewise.engine.layout import rewritten
 from stagewise.engine.machine_code import compiler, uncompiled
 from stagewise.engine.own_operations import own_operations, usable
@@ -25,12 +26,46 @@ LOADING, MULTIPLYING = 1.0, 3e-10
 """Seconds it takes to load our own kernels, and that they save of a byte that operations hand on,
 of models too large for the cache."""
 
+OURS = 0.25
+"""Share of what a large model's step writes, of operations that we have kernels for, from which
+these, one after another, are sooner done than a compiled step. Attention-only transformers have
+0.28 to 0.5 (0.7 to 1.1 of the compiled step's time, in bfloat16 up to 1.4), GPT-NeoX, whose
+attention is torch's, 0.22 (1.2 to 1.8)."""
+
 Execution = Literal["auto", "eager", "compiled"]
 Rows = Mapping[str, Tensor]
 """What tells rows apart: tensors (row, ...)."""
 Move = Callable[[State, Tensor, Tensor | None, Rows], tuple[State, Info]]
 """(state, noise (row, size), picked data (row, batch) or None for all, rows) -> (state, info): one
 step of a sampler, a pure function of tensors."""
+
+
+@dataclass(frozen=True)
+class Mode:
+    """How steps are made."""
+
+    compile: bool
+    """As machine code."""
+    alone: bool
+    """Rows one after another; see `Program`."""
+    own: bool
+    """By our own kernels."""
+
+
+EAGER = Mode(compile=False, alone=False, own=False)
+"""One operation of torch's after another, of all rows."""
+
+
+def mode(choice: Execution, *, device: str, steps: int, one: Cost, rows: int) -> Mode:
+    """Of a run of so many steps of so many rows, one of which costs that; logs it."""
+    every = one.times(rows)
+    large = device == "cpu" and one.written > CACHE
+    own = large and multiplies(choice, steps=steps, cost=every)
+    sooner = own and one.ours >= OURS * one.written
+    compile = not sooner and compiles(choice, steps=steps, cost=every)
+    if own and not compile:
+        log.info("products of matrices and attention by our own kernels")
+    return Mode(compile, alone=large and not compile, own=own and not compile)
 
 
 def compiles(choice: Execution, *, steps: int, cost: Cost) -> bool:

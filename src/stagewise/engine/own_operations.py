@@ -187,5 +187,7 @@ OURS: Mapping[str, Mapping[str, Callable[..., object]]] = {
 """Of torch's kernels, by where torch dispatches them: what ours make of their arguments, or None
 where these are not for us."""
 
+KERNELS = frozenset(getattr(torch.ops.aten, name).default for name in OURS["CPU"])
+"""What we have kernels of our own for."""
 PARTLY = (torch.ops.aten.addmm.default,)
-"""Of these, those that do more than call a kernel."""
+"""Of these, those where ours do more than call a kernel."""

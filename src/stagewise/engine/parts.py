@@ -10,12 +10,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from stagewise.engine.cost import CACHE
 from stagewise.engine.execution import Move, Rows
 from stagewise.samplers.target import Info, State
 
-CACHE = 8 << 20
-"""Bytes that the operations of a part's step may write, counted before compiling merges them, which
-leaves a quarter or so: what fits the cache beside one or two cores of today's processors."""
 FEWEST = 8
 """Rows that a part must have room for: fewer keep the cores too little busy, and of a larger model
 nothing fits."""

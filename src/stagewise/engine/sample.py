@@ -9,14 +9,12 @@ import xarray as xr
 from torch import Tensor
 
 from stagewise.engine.chains import MEMORY, Chains, TooLittleMemoryError
-from stagewise.engine.cost import Cost
 from stagewise.engine.dataset import dataset, observables
 from stagewise.engine.diagnostics import diagnose
-from stagewise.engine.execution import compiles, multiplies
+from stagewise.engine.execution import EAGER, Mode, mode
 from stagewise.engine.gradients import gradient_norms
 from stagewise.engine.locality import locality, tether_rise
 from stagewise.engine.observables import Evaluation, Trace, TraceRows, evaluations
-from stagewise.engine.parts import CACHE
 from stagewise.engine.posteriors import Posteriors, posteriors
 from stagewise.engine.relative import relative
 from stagewise.engine.sampling import Sampling
@@ -105,14 +103,15 @@ def sample(
     size = counters.get("rows", max(1, memory // one.written))
     chunks = [(rows, moving) for group, moving in found.groups for rows in group.split(size)]
     chunk, step = counters.get("chunk", 0), counters.get("step", 0)
-    every = Cost(one.operations, one.written * min(size, len(grid)))
-    compile = compiles(sampling.execution, steps=sampling.steps, cost=every)
-    alone = sampling.device == "cpu" and not compile and one.written > CACHE
-    own = alone and multiplies(sampling.execution, steps=sampling.steps, cost=every)
-    if own:
-        log.info("products of matrices and attention by our own kernels")
+    way = mode(
+        sampling.execution,
+        device=sampling.device,
+        steps=sampling.steps,
+        one=one,
+        rows=min(size, len(grid)),
+    )
     # By the kernels of the steps: in half precision others would be another loss.
-    table = losses_of_samples(found, memory, alone=alone, own=own) if _repaid(found) else None
+    table = losses_of_samples(found, memory, way) if _repaid(found) else None
     for number, (rows, moving) in enumerate(chunks):
         if number < chunk:
             continue
@@ -123,9 +122,7 @@ def sample(
             seed=seed,
             places=places,
             moving=moving,
-            compile=compile,
-            alone=alone,
-            own=own,
+            way=way,
             table=table,
             traces={name: TraceRows(trace, rows.numpy()) for name, trace in traces.items()},
             memory=memory,
@@ -150,9 +147,9 @@ def sample(
     }
     draws = dataset(recorded, found)
     draws = draws.merge(observables(recorded, traces, centre_losses, found))
-    rise = tether_rise(found, seed=seed, own=own).reshape(draws.curvature.shape)
+    rise = tether_rise(found, seed=seed, own=way.own).reshape(draws.curvature.shape)
     draws["tether_rise"] = (draws.curvature.dims, rise.cpu().numpy())
-    norms = gradient_norms(found, memory, own=own).reshape(draws.curvature.shape)
+    norms = gradient_norms(found, memory, own=way.own).reshape(draws.curvature.shape)
     draws["gradient_norm"] = (draws.curvature.dims, norms.cpu().numpy())
     return diagnosed(draws)
 
@@ -166,11 +163,8 @@ def diagnosed(draws: xr.Dataset) -> xr.Dataset:
     return draws
 
 
-def losses_of_samples(
-    found: Posteriors, memory: int = MEMORY, *, alone: bool = False, own: bool = False
-) -> Tensor:
-    """Loss of every sample at every checkpoint, (checkpoint, sample): L_B(w*) of any batch; for
-    `alone` and `own` see `Program`."""
+def losses_of_samples(found: Posteriors, memory: int = MEMORY, way: Mode = EAGER) -> Tensor:
+    """Loss of every sample at every checkpoint, (checkpoint, sample): L_B(w*) of any batch."""
     testbed, points = found.testbed, found.points
     return Evaluation(
         Observable(testbed.losses, testbed.data),
@@ -179,8 +173,8 @@ def losses_of_samples(
         rows=len(points),
         memory=memory,
         half=found.sampling.precision == "bfloat16",
-        alone=alone,
-        own=own,
+        alone=way.alone,
+        own=way.own,
     ).losses(found.centres)
 
 

@@ -8,11 +8,10 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from stagewise.engine.cost import cost
+from stagewise.engine.cost import CACHE, cost
 from stagewise.engine.execution import multiplies
 from stagewise.engine.flat import flatten
 from stagewise.engine.noise import index_block
-from stagewise.engine.parts import CACHE
 from stagewise.engine.program import Program
 from stagewise.resume import restore_streams, stream_states
 from stagewise.seeds import generator

@@ -3,13 +3,14 @@
 import logging
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
 from stagewise.engine import execution, own_operations
-from stagewise.engine.cost import Cost, cost
+from stagewise.engine.cost import CACHE, Cost, cost
 from stagewise.samplers.target import Info, State
 
 SMALL, LARGE = Cost(10, 10**4), Cost(200, 10**6)
@@ -21,6 +22,14 @@ def test_cost_counts_operations_and_what_they_write() -> None:
     # sum, exponential, and the copy that reshape makes, once or twice; views write nothing
     assert found.written in (3 * 15 * 8, 4 * 15 * 8)
     assert 4 <= found.operations <= 7
+
+
+def test_cost_says_what_our_kernels_can_write() -> None:
+    x = torch.ones(3, 3)
+    found = cost(lambda: (x @ x + 1).logsumexp(-1))
+    assert (found.written, found.ours) == (36 + 36 + 12, 36 + 12)
+    both = found.times(5)
+    assert (both.operations, both.written, both.ours) == (found.operations, 420, 240)
 
 
 def test_cost_of_a_gradient_includes_the_way_back() -> None:
@@ -39,6 +48,34 @@ def test_compiling_must_be_repaid(monkeypatch: pytest.MonkeyPatch) -> None:
     assert execution.compiles("auto", steps=10**5, cost=LARGE)
     assert execution.compiles("compiled", steps=1, cost=SMALL)
     assert not execution.compiles("eager", steps=10**9, cost=LARGE)
+
+
+HALF_OURS = Cost(300, 2 * CACHE, CACHE)
+THEIRS = Cost(300, 2 * CACHE, CACHE // 4)
+
+
+@pytest.mark.parametrize(
+    ("one", "changes", "expected"),
+    [
+        (HALF_OURS, {}, execution.Mode(compile=False, alone=True, own=True)),
+        (THEIRS, {}, execution.Mode(compile=True, alone=False, own=False)),
+        (THEIRS, {"steps": 100}, execution.Mode(compile=False, alone=True, own=True)),
+        (HALF_OURS, {"steps": 1}, execution.Mode(compile=False, alone=True, own=False)),
+        (HALF_OURS, {"choice": "compiled"}, execution.Mode(compile=True, alone=False, own=False)),
+        (HALF_OURS, {"choice": "eager"}, execution.Mode(compile=False, alone=True, own=False)),
+        (HALF_OURS, {"device": "cuda"}, execution.Mode(compile=True, alone=False, own=False)),
+        (Cost(10, 1000, 500), {}, execution.Mode(compile=True, alone=False, own=False)),
+        (Cost(10, 1000, 500), {"choice": "eager"}, execution.EAGER),
+    ],
+)
+def test_how_steps_are_made(
+    one: Cost, changes: dict[str, Any], expected: execution.Mode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(execution, "compiler", lambda: "g++")
+    monkeypatch.setattr(execution, "usable", lambda: True)
+    choice = changes.get("choice", "auto")
+    device, steps = changes.get("device", "cpu"), changes.get("steps", 10**6)
+    assert execution.mode(choice, device=device, steps=steps, one=one, rows=4) == expected
 
 
 def test_without_a_compiler_steps_run_uncompiled_and_it_is_said(

@@ -2,7 +2,8 @@
 
 import torch
 
-from stagewise.engine.parts import CACHE, parts, shares
+from stagewise.engine.cost import CACHE
+from stagewise.engine.parts import parts, shares
 
 
 def test_parts_cover_all_rows_in_one_length() -> None:

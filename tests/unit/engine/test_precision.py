@@ -77,7 +77,7 @@ def test_losses_are_compared_with_those_of_the_same_products(
 ) -> None:
     """A table of losses at the centre by other kernels would be off by their rounding, which is
     what the loss rises by in a hundred steps."""
-    monkeypatch.setattr("stagewise.engine.sample.multiplies", lambda *given, **more: True)
+    monkeypatch.setattr("stagewise.engine.execution.multiplies", lambda *given, **more: True)
     testbed = synthetic_language.build({"train": 16, "test": 8, "alone": 8, "refined": 8}, 0)
     assert testbed.initial is not None
     weights = testbed.initial(torch.Generator().manual_seed(0))

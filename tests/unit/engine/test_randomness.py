@@ -176,7 +176,7 @@ def test_rows_stepped_alone(
     kernel: ModuleType, changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     together = run(kernel, **changes)
-    monkeypatch.setattr("stagewise.engine.sample.CACHE", 0)
+    monkeypatch.setattr("stagewise.engine.execution.CACHE", 0)
     alone = run(kernel, **changes)
     for name in ("excess_loss", "distance"):
         np.testing.assert_allclose(alone[name], together[name], rtol=1e-6, atol=1e-9)
