@@ -12,11 +12,11 @@ from stagewise.figures.style import COLOURS, CONTROL, save_figure, styled
 
 HERE = Path(__file__).parent
 SHOWN = {
-    "ours_us": ("stagewise, compiled", COLOURS[0]),
-    "ours_eager_us": ("stagewise, eager", COLOURS[5]),
+    "ours_us": ("stagewise", COLOURS[0]),
+    "ours_eager_us": ("stagewise, one operation after another", COLOURS[5]),
     "jax_us": ("JAX, jit of scan and vmap", COLOURS[4]),
     "devinterp_us": ("devinterp 2.0.1", COLOURS[1]),
-    "bare_gradient_us": ("bare gradient, eager", CONTROL),
+    "bare_gradient_us": ("bare gradient", CONTROL),
 }
 
 
@@ -30,7 +30,10 @@ def main() -> None:
                           color=colour, markersize=5)  # fmt: skip
         for label, colour in SHOWN.values():
             axis.plot([], [], "o", color=colour, label=label)
-        labels = [f"{row.workload}, {row.chains} chains" for row in table.itertuples()]
+        labels = [
+            f"{row.workload}, {row.chains} chain{'s' if row.chains > 1 else ''}"
+            for row in table.itertuples()
+        ]
         axis.set_yticks(range(len(table)), labels)
         axis.invert_yaxis()
         axis.set_xscale("log")

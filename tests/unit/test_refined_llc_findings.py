@@ -22,6 +22,7 @@ from stagewise.findings import (
 from stagewise.findings.language_heads import head_scores, heads, need_equal_settings
 from stagewise.settings import SettingsError
 
+
 def curves(seed: int, *, types: list[str] = TYPES, shared: bool = False) -> dict[str, Any]:
     """Copying heads turn over at step 800, storing ones keep rising, matching ones stay low."""
     random = np.random.default_rng(seed)
