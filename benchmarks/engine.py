@@ -6,9 +6,9 @@ writes benchmarks/engine.csv and engine.png. Every workload is SGLD on minibatch
 chain, with the loss of every step recorded. All contestants run in turn, several times; a cell is
 the median over repeats of microseconds per chain and step:
 
-    ours_us         the engine as it chooses to run a long sampling: with compiled steps, or, of
-                    transformers, recorded operations by its own kernels
-    ours_eager_us   the engine, one operation of torch's after another
+    ours_us                  the engine as it chooses to run a long sampling: with compiled steps,
+                             or, of transformers, recorded operations by its own kernels
+    ours_eager_us            the engine, one operation of torch's after another
     devinterp_us             devinterp's own loop, one chain after another
     jax_us                   jit of a scan over steps of a vmap over chains
     bare_gradient_us         losses and gradients of the same batches, and nothing else
@@ -33,7 +33,7 @@ from tqdm import tqdm
 from workloads import Workload, workloads
 
 from stagewise.engine.chains import Chains
-from stagewise.engine.execution import EAGER, mode
+from stagewise.engine.execution import EAGER, mode_of
 from stagewise.engine.noise import index_block
 from stagewise.engine.posteriors import posteriors
 from stagewise.engine.sampling import Sampling
@@ -76,9 +76,9 @@ def ours(
     found = posteriors(bed, bed.points(), sgld, sampling, seed=0)
     places = torch.arange(checkpoints)
     one = Chains(sgld, found, found.grid[:1], seed=0, places=places).cost()
-    chosen = mode("auto", device="cpu", steps=sampling.steps, one=one, rows=len(found.grid))
-    way = EAGER if eager else chosen
-    running = Chains(sgld, found, found.grid, seed=0, places=places, way=way)
+    chosen = mode_of("auto", device="cpu", steps=sampling.steps, one=one, rows=len(found.grid))
+    mode = EAGER if eager else chosen
+    running = Chains(sgld, found, found.grid, seed=0, places=places, mode=mode)
 
     def call() -> None:
         until = running.step + workload.steps

@@ -39,7 +39,7 @@ class Chains:
         seed: int,
         places: Tensor,
         moving: Collection[str] | None = None,
-        way: Mode = EAGER,
+        mode: Mode = EAGER,
         table: Tensor | None = None,
         traces: Mapping[str, TraceRows] | None = None,
         memory: int = MEMORY,
@@ -48,10 +48,10 @@ class Chains:
 
         `places` are the checkpoints' numbers: a row's random streams hang on its number, its
         component, its n and its chain, so it has the same noise at every step size. `moving` are
-        the parameters that these rows sample, by default all, `way` how their steps are made.
+        the parameters that these rows sample, by default all, `mode` how their steps are made.
         `table` holds the loss of every sample at every checkpoint, (checkpoint, sample), where
-        L_B(w*) is to be looked up.
-        `traces` are where observables go; `memory` bounds the bytes that evaluating them takes.
+        L_B(w*) is to be looked up. `traces` are where observables go; `memory` bounds the bytes
+        that evaluating them takes.
         """
         self._kernel, self._found, self._sampling = kernel, found, found.sampling
         sampling, self._data = found.sampling, found.testbed.data
@@ -61,7 +61,9 @@ class Chains:
         ]
         self._rows = found.rows(grid)
         self._table, self._checkpoints = table, grid[:, :1].to(found.centres.device)
-        self._target, self._program = found.target(self._rows, moving, alone=way.alone, own=way.own)
+        self._target, self._program = found.target(
+            self._rows, moving, alone=mode.alone, own=mode.own
+        )
         self._noises = self._streams(seed, "noise")
         self._picks = self._streams(seed, "batch")
         self.step = 0
@@ -97,8 +99,8 @@ class Chains:
                     self._target.constants,
                     rows=rows,
                     memory=memory,
-                    alone=way.alone,
-                    own=way.own,
+                    alone=mode.alone,
+                    own=mode.own,
                 ),
                 centre,
                 (traces or {}).get(name),
@@ -107,10 +109,10 @@ class Chains:
         }
         self._move: Move = self._eager
         self._parts = [slice(0, rows)]
-        if way.alone:
+        if mode.alone:
             self._parts = [slice(row, row + 1) for row in range(rows)]
-            self._move = found.move(kernel, moving, own=way.own)
-        if way.compile:
+            self._move = found.move(kernel, moving, own=mode.own)
+        if mode.compile:
             if centre.device.type == "cpu":
                 self._parts = parts(rows, self.cost().written // rows)
             example = self.example()

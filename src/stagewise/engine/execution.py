@@ -26,7 +26,7 @@ LOADING, MULTIPLYING = 1.0, 3e-10
 """Seconds it takes to load our own kernels, and that they save of a byte that operations hand on,
 of models too large for the cache."""
 
-OURS = 0.25
+ENOUGH = 0.25
 """Share of what a large model's step writes, of operations that we have kernels for, from which
 these, one after another, are sooner done than a compiled step. Attention-only transformers have
 0.28 to 0.5 (0.7 to 1.1 of the compiled step's time, in bfloat16 up to 1.4), GPT-NeoX, whose
@@ -56,12 +56,12 @@ EAGER = Mode(compile=False, alone=False, own=False)
 """One operation of torch's after another, of all rows."""
 
 
-def mode(choice: Execution, *, device: str, steps: int, one: Cost, rows: int) -> Mode:
+def mode_of(choice: Execution, *, device: str, steps: int, one: Cost, rows: int) -> Mode:
     """Of a run of so many steps of so many rows, one of which costs that; logs it."""
     every = one.times(rows)
     large = device == "cpu" and one.written > CACHE
     own = large and multiplies(choice, steps=steps, cost=every)
-    sooner = own and one.ours >= OURS * one.written
+    sooner = own and one.ours >= ENOUGH * one.written
     compile = not sooner and compiles(choice, steps=steps, cost=every)
     if own and not compile:
         log.info("products of matrices and attention by our own kernels")

@@ -11,7 +11,7 @@ from torch import Tensor
 from stagewise.engine.chains import MEMORY, Chains, TooLittleMemoryError
 from stagewise.engine.dataset import dataset, observables
 from stagewise.engine.diagnostics import diagnose
-from stagewise.engine.execution import EAGER, Mode, mode
+from stagewise.engine.execution import EAGER, Mode, mode_of
 from stagewise.engine.gradients import gradient_norms
 from stagewise.engine.locality import locality, tether_rise
 from stagewise.engine.observables import Evaluation, Trace, TraceRows, evaluations
@@ -103,7 +103,7 @@ def sample(
     size = counters.get("rows", max(1, memory // one.written))
     chunks = [(rows, moving) for group, moving in found.groups for rows in group.split(size)]
     chunk, step = counters.get("chunk", 0), counters.get("step", 0)
-    way = mode(
+    mode = mode_of(
         sampling.execution,
         device=sampling.device,
         steps=sampling.steps,
@@ -111,7 +111,7 @@ def sample(
         rows=min(size, len(grid)),
     )
     # By the kernels of the steps: in half precision others would be another loss.
-    table = losses_of_samples(found, memory, way) if _repaid(found) else None
+    table = losses_of_samples(found, memory, mode) if _repaid(found) else None
     for number, (rows, moving) in enumerate(chunks):
         if number < chunk:
             continue
@@ -122,7 +122,7 @@ def sample(
             seed=seed,
             places=places,
             moving=moving,
-            way=way,
+            mode=mode,
             table=table,
             traces={name: TraceRows(trace, rows.numpy()) for name, trace in traces.items()},
             memory=memory,
@@ -147,9 +147,9 @@ def sample(
     }
     draws = dataset(recorded, found)
     draws = draws.merge(observables(recorded, traces, centre_losses, found))
-    rise = tether_rise(found, seed=seed, own=way.own).reshape(draws.curvature.shape)
+    rise = tether_rise(found, seed=seed, own=mode.own).reshape(draws.curvature.shape)
     draws["tether_rise"] = (draws.curvature.dims, rise.cpu().numpy())
-    norms = gradient_norms(found, memory, own=way.own).reshape(draws.curvature.shape)
+    norms = gradient_norms(found, memory, own=mode.own).reshape(draws.curvature.shape)
     draws["gradient_norm"] = (draws.curvature.dims, norms.cpu().numpy())
     return diagnosed(draws)
 
@@ -163,7 +163,7 @@ def diagnosed(draws: xr.Dataset) -> xr.Dataset:
     return draws
 
 
-def losses_of_samples(found: Posteriors, memory: int = MEMORY, way: Mode = EAGER) -> Tensor:
+def losses_of_samples(found: Posteriors, memory: int = MEMORY, mode: Mode = EAGER) -> Tensor:
     """Loss of every sample at every checkpoint, (checkpoint, sample): L_B(w*) of any batch."""
     testbed, points = found.testbed, found.points
     return Evaluation(
@@ -173,8 +173,8 @@ def losses_of_samples(found: Posteriors, memory: int = MEMORY, way: Mode = EAGER
         rows=len(points),
         memory=memory,
         half=found.sampling.precision == "bfloat16",
-        alone=way.alone,
-        own=way.own,
+        alone=mode.alone,
+        own=mode.own,
     ).losses(found.centres)
 
 

@@ -116,19 +116,25 @@ def build(settings: dict[str, Any], seed: int, corpus: Tokens | None = None) -> 
             stream=stream,
         )
 
-    def induction_gap(w: Parameters, constants: Parameters) -> Tensor:
-        """Mean loss of blocks' first copies less that of the second ones, nats."""
-        lost = token_losses(w, constants, _tensors(held.blocks.tokens))
-        first, second = (lost[held.copies[name]] for name in ("first_copy", "second_copy"))
-        return first.mean() - second.mean()
-
     refined = {
         name: _text(model, {name: stream}, model.refined, 0, "refined", name)
         for name, stream in corpus.train.items()
     }
     refined["blocks"] = _copies(model, corpus, model.refined, 0, "refined").tokens
     shown = torch.from_numpy(held.text[:OUTPUTS, :-1])
-    observed = {**held.alone, "blocks": held.blocks.tokens, "mixed": _joined(held).tokens}
+    copied = _tensors(held.blocks.tokens)
+    observed = {
+        **{name: _tensors(tokens) for name, tokens in held.alone.items()},
+        "blocks": copied,
+        "mixed": _tensors(_joined(held).tokens),
+    }
+
+    def induction_gap(w: Parameters, constants: Parameters) -> Tensor:
+        """Mean loss of blocks' first copies less that of the second ones, nats."""
+        lost = token_losses(w, constants, copied)
+        first, second = (lost[held.copies[name]] for name in ("first_copy", "second_copy"))
+        return first.mean() - second.mean()
+
     return Testbed(
         name="text",
         tokens=model.length,
@@ -141,9 +147,7 @@ def build(settings: dict[str, Any], seed: int, corpus: Tokens | None = None) -> 
         outputs=lambda w: attention_only.logits(w, shown).flatten(),
         components=attention_only.head_masks(initial(generator(0, "shapes"))),
         metrics={"induction_gap": induction_gap},
-        observables={
-            name: Observable(token_losses, _tensors(tokens)) for name, tokens in observed.items()
-        },
+        observables={name: Observable(token_losses, data) for name, data in observed.items()},
     )
 
 

@@ -75,7 +75,7 @@ def test_how_steps_are_made(
     monkeypatch.setattr(execution, "usable", lambda: True)
     choice = changes.get("choice", "auto")
     device, steps = changes.get("device", "cpu"), changes.get("steps", 10**6)
-    assert execution.mode(choice, device=device, steps=steps, one=one, rows=4) == expected
+    assert execution.mode_of(choice, device=device, steps=steps, one=one, rows=4) == expected
 
 
 def test_without_a_compiler_steps_run_uncompiled_and_it_is_said(
