@@ -7,22 +7,34 @@ of `logsumexp`, stay torch's.
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
-from functools import cache
+from functools import cache, partial
+from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.library import Library, get_kernel
 
-from stagewise.engine import attention, half_products, layer_norm, log_sum_exp, products
+from stagewise.engine import (
+    attention,
+    half_products,
+    layer_norm,
+    log_sum_exp,
+    products,
+    small_products,
+)
 from stagewise.engine.machine_code import uncompiled
 
 log = logging.getLogger("stagewise")
 
-_wanted: ContextVar[products.Product | None] = ContextVar("own operations", default=None)
-"""Our product of matrices, where our kernels are wanted."""
+Kernels = Mapping[tuple[str, str], Callable[..., Any]]
+"""By operation of torch, and by where torch dispatches it: what we make of its arguments, or None
+where these are not for us."""
+
+_wanted: ContextVar[Kernels] = ContextVar("own operations", default=MappingProxyType({}))
+"""Those in place of torch's."""
 
 
 @cache
@@ -47,11 +59,22 @@ def own_operations(wanted: bool = True, *, half: bool = False) -> Iterator[None]
     """In this context, products of matrices, attention, layer norms and log-sum-exp of the sizes of
     small models in single precision on a processor are those of `products`, or with `half` of
     `half_products`, of `attention`, `layer_norm` and `log_sum_exp`; all else is torch's."""
-    if not wanted:
+    with _instead(HALF if half else OURS) if wanted else nullcontext():
         yield
-        return
-    _registered()
-    before = _wanted.set((half_products if half else products).multiplied)
+
+
+@contextmanager
+def small_operations() -> Iterator[None]:
+    """In this context, products of many small matrices are those of `small_products`, too."""
+    with _instead({**_wanted.get(), **SMALL}):
+        yield
+
+
+@contextmanager
+def _instead(kernels: Kernels) -> Iterator[None]:
+    for name, key in kernels:
+        _registered(name, key)
+    before = _wanted.set(kernels)
     try:
         yield
     finally:
@@ -59,41 +82,51 @@ def own_operations(wanted: bool = True, *, half: bool = False) -> Iterator[None]
 
 
 @cache
-def _registered() -> Library:
-    """Ours as kernels of torch's operations, for the rest of the process: outside of the context
-    they hand on to torch's."""
-    library = Library("aten", "IMPL")
-    for key, ours in OURS.items():
-        for name, kernel in ours.items():
-            library.impl(name, _or_torch(name, kernel, key), key, with_keyset=True)
-    return library
-
-
-def _or_torch(name: str, ours: Callable[..., Any], key: str) -> Callable[..., Any]:
+def _registered(name: str, key: str) -> Library:
+    """Ours as the kernel of torch's operation, for the rest of the process: where it is not wanted
+    it hands on to torch's."""
     theirs = get_kernel(f"aten::{name}", key)
 
     def call(keys: Any, *args: Any, **kwargs: Any) -> Any:
-        found = None if _wanted.get() is None else ours(*args, **kwargs)
+        ours = _wanted.get().get((name, key))
+        found = None if ours is None else ours(*args, **kwargs)
         return theirs.call_boxed(keys, *args, **kwargs) if found is None else found
 
-    return call
+    library = Library("aten", "IMPL")
+    library.impl(name, call, key, with_keyset=True)
+    return library
 
 
-def _mm(first: Tensor, second: Tensor) -> Tensor | None:
-    found = _bmm(first[None], second[None])
-    return None if found is None else found[0]
+def _mm(product: products.Product, first: Tensor, second: Tensor) -> Tensor | None:
+    fit = first.shape[1] == second.shape[0] and products.suits(first[None], second[None])
+    return product(first[None], second[None])[0] if fit else None
 
 
-def _bmm(first: Tensor, second: Tensor) -> Tensor | None:
-    fit = first.shape[2] == second.shape[1] and first.shape[0] == second.shape[0]
-    product = _wanted.get() if fit and products.suits(first, second) else None
-    return None if product is None else product(first, second)
+def _bmm(product: products.Product, first: Tensor, second: Tensor) -> Tensor | None:
+    fit = _fit(first, second) and products.suits(first, second)
+    return product(first, second) if fit else None
+
+
+def _small_bmm(first: Tensor, second: Tensor) -> Tensor | None:
+    fit = _fit(first, second) and small_products.suits(first, second)
+    return small_products.multiplied(first, second) if fit else None
+
+
+def _fit(first: Tensor, second: Tensor) -> bool:
+    return first.shape[2] == second.shape[1] and first.shape[0] == second.shape[0]
 
 
 def _addmm(
-    addend: Tensor, first: Tensor, second: Tensor, *, beta: float = 1, alpha: float = 1
+    product: products.Product,
+    addend: Tensor,
+    first: Tensor,
+    second: Tensor,
+    *,
+    beta: float = 1,
+    alpha: float = 1,
 ) -> Tensor | None:
-    found = _mm(first, second) if beta == alpha == 1 and addend.dtype == first.dtype else None
+    plain = beta == alpha == 1 and addend.dtype == first.dtype
+    found = _mm(product, first, second) if plain else None
     return None if found is None else found.add_(addend)
 
 
@@ -171,23 +204,25 @@ def _log_sum_exp_with_gradient(
     return found
 
 
-OURS: Mapping[str, Mapping[str, Callable[..., object]]] = {
-    "CPU": {
-        "mm": _mm,
-        "bmm": _bmm,
-        "addmm": _addmm,
-        "logsumexp": _log_sum_exp,
-        "native_layer_norm": _normed,
-        "native_layer_norm_backward": _normed_back,
-        "_scaled_dot_product_flash_attention_for_cpu": _attended,
-        "_scaled_dot_product_flash_attention_for_cpu_backward": _attended_back,
-    },
-    "AutogradCPU": {"logsumexp": _log_sum_exp_with_gradient},
-}
-"""Of torch's kernels, by where torch dispatches them: what ours make of their arguments, or None
-where these are not for us."""
+def _kernels(product: products.Product) -> Kernels:
+    return {
+        ("mm", "CPU"): partial(_mm, product),
+        ("bmm", "CPU"): partial(_bmm, product),
+        ("addmm", "CPU"): partial(_addmm, product),
+        ("logsumexp", "CPU"): _log_sum_exp,
+        ("logsumexp", "AutogradCPU"): _log_sum_exp_with_gradient,
+        ("native_layer_norm", "CPU"): _normed,
+        ("native_layer_norm_backward", "CPU"): _normed_back,
+        ("_scaled_dot_product_flash_attention_for_cpu", "CPU"): _attended,
+        ("_scaled_dot_product_flash_attention_for_cpu_backward", "CPU"): _attended_back,
+    }
 
-KERNELS = frozenset(getattr(torch.ops.aten, name).default for name in OURS["CPU"])
+
+OURS = _kernels(products.multiplied)
+HALF = _kernels(half_products.multiplied)
+SMALL: Kernels = {("bmm", "CPU"): _small_bmm}
+
+KERNELS = frozenset(getattr(torch.ops.aten, name).default for name, _ in OURS)
 """What we have kernels of our own for."""
 PARTLY = (torch.ops.aten.addmm.default,)
 """Of these, those where ours do more than call a kernel."""

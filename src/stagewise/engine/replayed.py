@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Hashable, Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
+from stagewise.engine.own_operations import small_operations
 from stagewise.engine.tape import Inputs, Tape
 
 log = logging.getLogger("stagewise")
@@ -23,7 +25,8 @@ class Replayed:
     """A function of tensors, from its third call on as a tape, if that gives the same numbers.
 
     The first call may be the only one. At the second it is recorded on other numbers, and the tape
-    made from that has to give, to the last bit, what the function gives.
+    made from that has to give, to the last bit, what the function gives: with our kernel for small
+    matrices if it can, else with torch's.
     """
 
     def __init__(self, function: Function) -> None:
@@ -46,14 +49,17 @@ class Replayed:
         return found
 
     def _checked(self, kind: Any, inputs: Inputs, found: Sequence[Tensor]) -> Tape | None:
-        try:
-            others = {name: t.roll(1, 0) if t.dim() else t for name, t in inputs.items()}
-            tape = Tape(partial(self._function, kind), others)
-            same = all(torch.equal(a, b) for a, b in zip(tape(inputs), found, strict=True))
-        except Exception as error:
-            # whatever recording can fail with: the function itself has just been called
-            log.debug("not recorded: %s", error)
-            return None
-        if not same:
-            log.info("operations run one by one: recorded ones give other numbers")
-        return tape if same else None
+        others = {name: t.roll(1, 0) if t.dim() else t for name, t in inputs.items()}
+        for context in (small_operations, nullcontext):
+            try:
+                with context():
+                    tape = Tape(partial(self._function, kind), others)
+                same = all(torch.equal(a, b) for a, b in zip(tape(inputs), found, strict=True))
+            except Exception as error:
+                # whatever recording can fail with: the function itself has just been called
+                log.debug("not recorded: %s", error)
+                return None
+            if same:
+                return tape
+        log.info("operations run one by one: recorded ones give other numbers")
+        return None

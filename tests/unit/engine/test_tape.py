@@ -5,7 +5,7 @@ import logging
 import pytest
 import torch
 
-from stagewise.engine import tape
+from stagewise.engine import small_products, tape
 from stagewise.engine.cost import cost
 from stagewise.engine.machine_code import compiler
 from stagewise.engine.own_operations import own_operations
@@ -226,6 +226,30 @@ def test_many_models_at_once(moving, shared):
     # also after later calls
     for found, expected in held:
         assert all(torch.equal(a, b) for a, b in zip(found, expected, strict=True))
+
+
+@pytest.mark.skipif(compiler() is None, reason="needs a C++ compiler")
+@pytest.mark.parametrize("adds", ["+=", "-="])
+def test_many_small_products_are_ours_if_to_the_last_bit(adds, monkeypatch):
+    used = []
+    kernel = small_products.multiplied
+    wrong_or_right = small_products.KERNEL.replace("sums[i] +=", f"sums[i] {adds}")
+
+    def gradients(_, given):
+        free = given["a"].detach().requires_grad_()
+        with torch.enable_grad():
+            loss = (given["b"] @ free.mT).square().sum((1, 2))
+            return (loss.detach(), *torch.autograd.grad(loss.sum(), free))
+
+    assert small_products.usable()
+    monkeypatch.setattr(small_products, "multiplied", lambda *two: used.append(1) or kernel(*two))
+    monkeypatch.setattr(small_products, "KERNEL", wrong_or_right)
+    stream, replayed = torch.Generator().manual_seed(0), Replayed(gradients)
+    for _ in range(4):
+        a, b = (torch.randn(300, high, 8, generator=stream) for high in (15, 16))
+        found, expected = replayed(None, {"a": a, "b": b}), gradients(None, {"a": a, "b": b})
+        assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
+    assert len(used) == 2  # while it is recorded, and not in what else is called
 
 
 def test_somebody_who_looks_sees_the_operations():
