@@ -37,8 +37,11 @@ def _by_chain(tensor: Tensor, found: Posteriors) -> NDArray[Any]:
     return whole
 
 
-def dataset(recorded: Mapping[str, Tensor], found: Posteriors) -> xr.Dataset:
-    """What every sampling records, from tensors (..., row) by name; `sample` lists it."""
+def dataset(
+    recorded: Mapping[str, Tensor], found: Posteriors, loss_at_centre: Tensor
+) -> xr.Dataset:
+    """What every sampling records, from tensors (..., row) by name, and the loss at each checkpoint
+    (checkpoint,); `sample` lists it."""
     points, sampling = found.points, found.sampling
     posterior = _dimensions(sampling)
     names = (*posterior, "chain")
@@ -59,7 +62,7 @@ def dataset(recorded: Mapping[str, Tensor], found: Posteriors) -> xr.Dataset:
         "localization": float(sampling.localization),
         "epsilon": (posterior, found.epsilon.reshape(lead).cpu().numpy()),
         "curvature": of_restriction(found.curvature),
-        "loss_at_centre": ("checkpoint", found.loss_at_centre.cpu().numpy()),
+        "loss_at_centre": ("checkpoint", loss_at_centre.cpu().numpy()),
         "dimension": of_restriction(found.mask.sum(2).to(torch.int64)),
     }
     if sampling.coupled:

@@ -6,6 +6,8 @@ from torch import Tensor
 
 from stagewise.engine.cost import cost
 
+PIECE = 1 << 28
+"""Bytes that the operations of one piece write, where losses are reported."""
 FEW = 8
 """Samples that tell what one costs."""
 

@@ -14,8 +14,7 @@ from stagewise.engine.cost import cost
 from stagewise.engine.curvature import largest_curvature
 from stagewise.engine.execution import Move, Rows
 from stagewise.engine.flat import Shapes, flatten
-from stagewise.engine.observables import Evaluation
-from stagewise.engine.pieces import piece_length
+from stagewise.engine.pieces import PIECE, piece_length
 from stagewise.engine.program import Program
 from stagewise.engine.restrictions import restrictions
 from stagewise.engine.sampling import ALL, AUTO, Sampling
@@ -23,12 +22,9 @@ from stagewise.samplers.options import options
 from stagewise.samplers.target import Info, Kernel, State, Target
 from stagewise.seeds import generator
 from stagewise.settings import SettingsError
-from stagewise.testbeds.testbed import Observable, Points, Testbed
+from stagewise.testbeds.testbed import Points, Testbed
 
 log = logging.getLogger("stagewise")
-
-PIECE = 1 << 28
-"""Bytes that the operations of one piece of the data write, where losses are reported."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +43,6 @@ class Posteriors:
     """Names of the weight restrictions."""
     mask: Tensor
     """(checkpoint, component, d) 1 where the coordinate is sampled, 0 where it is held."""
-    loss_at_centre: Tensor
-    """(checkpoint,) on the data of reported losses, nats per sample."""
     curvature: Tensor
     """(checkpoint, component) what `epsilon_unit: curvature` refers to; else not a number."""
     nbeta: Tensor
@@ -193,10 +187,6 @@ def posteriors(
             f"are {centres.dtype}".replace("torch.", "")
         )
     nbeta = centres.new_tensor([sampling.nbeta(n) for n in sizes])
-    loss_at_centre = _loss_at_centre(testbed, points, shapes, centres)
-    if not torch.isfinite(loss_at_centre).all():
-        bad = int((~torch.isfinite(loss_at_centre)).nonzero()[0])
-        raise ValueError(f"the loss at checkpoint {bad} itself is not finite")
     if "curvature" in points.index:
         given = centres.new_tensor(points.index["curvature"].to_numpy())
         curvature = given[:, None].expand(mask.shape[:2])
@@ -213,26 +203,12 @@ def posteriors(
         centres=centres,
         components=components,
         mask=mask,
-        loss_at_centre=loss_at_centre,
         curvature=curvature,
         nbeta=nbeta,
         epsilon=_epsilon(sampling, nbeta, curvature),
         options=options(sampling.kernel, sampling.options),
         chains=range(sampling.chains) if chains is None else chains,
     )
-
-
-def _loss_at_centre(testbed: Testbed, points: Points, shapes: Shapes, centres: Tensor) -> Tensor:
-    """(checkpoint,) mean loss on the data of reported losses, a piece of them after another."""
-    rows, data = len(points), testbed.reported
-    if not testbed.divisible:
-        return Program(testbed.whole_losses, shapes, points.constants, rows=rows).loss(
-            centres, data
-        )
-    each = Evaluation(
-        Observable(testbed.losses, data), shapes, points.constants, rows=rows, memory=PIECE
-    )
-    return each.losses(centres).mean(1)
 
 
 def _curvature(

@@ -8,13 +8,14 @@ import torch
 import xarray as xr
 from torch import Tensor
 
+from stagewise.engine.centre_losses import losses_of_samples, observed_losses, reported_loss
 from stagewise.engine.chains import MEMORY, Chains, TooLittleMemoryError
 from stagewise.engine.dataset import dataset, observables
 from stagewise.engine.diagnostics import diagnose
-from stagewise.engine.execution import EAGER, Mode, mode_of
+from stagewise.engine.execution import mode_of
 from stagewise.engine.gradients import gradient_norms
 from stagewise.engine.locality import locality, tether_rise
-from stagewise.engine.observables import Evaluation, Trace, TraceRows, evaluations
+from stagewise.engine.observables import Trace, TraceRows, evaluations
 from stagewise.engine.posteriors import Posteriors, posteriors
 from stagewise.engine.relative import relative
 from stagewise.engine.sampling import Sampling
@@ -23,7 +24,7 @@ from stagewise.progress import Report
 from stagewise.resume import SideFile
 from stagewise.samplers.target import Kernel
 from stagewise.settings import SettingsError
-from stagewise.testbeds.testbed import Observable, Points, Testbed
+from stagewise.testbeds.testbed import Points, Testbed
 
 log = logging.getLogger("stagewise")
 
@@ -97,7 +98,7 @@ def sample(
             f"one chain of {testbed.name} writes {one.written / 1e6:.0f} MB a step, more than the "
             f"{memory / 1e6:.0f} MB allowed: lower `batch`, or raise memory_mb of the variant"
         )
-    centre_losses = _losses_at_centres(found, memory)
+    centre_losses = observed_losses(found, memory)
     traces = _traces(found, centre_losses, side_file)
     finished, counters, tensors = _unfinished(side_file)
     size = counters.get("rows", max(1, memory // one.written))
@@ -108,9 +109,9 @@ def sample(
         device=sampling.device,
         steps=sampling.steps,
         one=one,
-        rows=min(size, len(grid)),
+        rows=min(size, _rows_of_all(found)),
     )
-    # By the kernels of the steps: in half precision others would be another loss.
+    at_centre = reported_loss(found, mode)
     table = losses_of_samples(found, memory, mode) if _repaid(found) else None
     for number, (rows, moving) in enumerate(chunks):
         if number < chunk:
@@ -145,7 +146,7 @@ def sample(
         ]
         for name in whole
     }
-    draws = dataset(recorded, found)
+    draws = dataset(recorded, found, at_centre)
     draws = draws.merge(observables(recorded, traces, centre_losses, found))
     rise = tether_rise(found, seed=seed, own=mode.own).reshape(draws.curvature.shape)
     draws["tether_rise"] = (draws.curvature.dims, rise.cpu().numpy())
@@ -163,45 +164,19 @@ def diagnosed(draws: xr.Dataset) -> xr.Dataset:
     return draws
 
 
-def losses_of_samples(found: Posteriors, memory: int = MEMORY, mode: Mode = EAGER) -> Tensor:
-    """Loss of every sample at every checkpoint, (checkpoint, sample): L_B(w*) of any batch."""
-    testbed, points = found.testbed, found.points
-    return Evaluation(
-        Observable(testbed.losses, testbed.data),
-        found.shapes,
-        points.constants,
-        rows=len(points),
-        memory=memory,
-        half=found.sampling.precision == "bfloat16",
-        alone=mode.alone,
-        own=mode.own,
-    ).losses(found.centres)
-
-
 def _repaid(found: Posteriors) -> bool:
     """Whether a checkpoint's batches have more samples than there are: then looking their losses at
     w* up in a table is cheaper than evaluating them."""
     sampling = found.sampling
     if sampling.batch is None:
         return False
-    # Of all shards together, so that each decides like the whole.
-    chains = len(found.grid) // len(found.points) // len(found.chains) * sampling.chains
+    chains = _rows_of_all(found) // len(found.points)
     return chains * sampling.draws * sampling.batch > (found.testbed.samples or 0)
 
 
-def _losses_at_centres(found: Posteriors, memory: int) -> dict[str, Tensor]:
-    """Observable -> its losses at each checkpoint, (checkpoint, sample[, token])."""
-    points = found.points
-    return {
-        name: Evaluation(
-            found.testbed.observables[name],
-            found.shapes,
-            points.constants,
-            rows=len(points),
-            memory=memory,
-        ).losses(found.centres)
-        for name in found.sampling.observables
-    }
+def _rows_of_all(found: Posteriors) -> int:
+    """Chains of all shards together, by which each decides like the whole."""
+    return len(found.grid) // len(found.chains) * found.sampling.chains
 
 
 def _traces(

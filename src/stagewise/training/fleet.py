@@ -166,15 +166,19 @@ class Fleet:
         if picked is None:
             return self._trained.loss_and_gradient(self._position, self._testbed.data)
         batch = {name: tensor[picked] for name, tensor in self._testbed.data.items()}
-        rows = self._rows.tolist()
-        settings, keys = [self._settings[row] for row in rows], [self._batches[row] for row in rows]
+        settings, keys = self._seeing()
         emphasise(batch, self._testbed, settings, keys, seed=self._seed, step=self.step + 1)
         some, of = distinct(settings, keys, self.step + 1)
-        if len(some) == len(rows):
+        if len(some) == len(settings):
             return self._trained.loss_and_gradient(self._position, batch, shared=False)
         part = {name: tensor[some] for name, tensor in batch.items()}
         loss, gradient = self._trained.loss_and_gradient(self._position[some], part, shared=False)
         return loss[of], gradient[of]
+
+    def _seeing(self) -> tuple[list[Configuration], list[tuple[int, int]]]:
+        """Of the models in flight, their settings, and what says which minibatches they see."""
+        rows = self._rows.tolist()
+        return [self._settings[row] for row in rows], [self._batches[row] for row in rows]
 
     def _now(self) -> Hyperparameters:
         """The settings at this step."""
@@ -194,7 +198,8 @@ class Fleet:
         watched = bool(targets) and self.step % self._training.evaluate_every == 0
         if not (scheduled or watched):
             return
-        losses = self._program.loss(self._position, self._testbed.reported)
+        some, of = distinct(*self._seeing(), self.step)
+        losses = self._program.loss(self._position[some], self._testbed.reported)[of]
         if scheduled:
             for place in range(len(self._rows)):
                 self._keep(place, self._position[place], float(losses[place]), float("nan"))

@@ -46,10 +46,11 @@ def adamw(
     """
     first = torch.lerp(gradient, memory.first, of.momentum)
     second = torch.lerp(gradient.square(), memory.second, of.second_decay)
-    mean = first / (1 - of.momentum**t)
-    scale = (second / (1 - of.second_decay**t)).sqrt() + 1e-8
-    shrunk = position * (1 - of.rate * of.weight_decay * decays)
-    return shrunk - of.rate * mean / scale, Memory(first, second)
+    # what is made on the way is written over: to large fleets memory is what takes the time
+    scale = (second / (1 - of.second_decay**t)).sqrt_().add_(1e-8)
+    change = (first / (1 - of.momentum**t)).mul_(of.rate).div_(scale)
+    kept = (of.rate * of.weight_decay * decays).neg_().add_(1)
+    return (position * kept).sub_(change), Memory(first, second)
 
 
 OPTIMIZERS = {"sgd": sgd, "adamw": adamw}
