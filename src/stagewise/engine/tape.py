@@ -15,6 +15,7 @@ from torch.utils._pytree import tree_map_only
 
 from stagewise.engine.machine_code import reported
 from stagewise.engine.recorder import Call, Recorder, Seen, UnrecordableError, leaves
+from stagewise.engine.scattered import added_in_place
 
 Inputs = Mapping[str, Tensor]
 
@@ -35,9 +36,10 @@ class Tape:
         with Recorder(MOST) as recorder, reported(recorder.kernel):
             results = function(self._inputs)
         # kept, as calls of our own kernels know nothing but addresses
-        found = [Seen.of(result.detach()) for result in results]
-        self._memory = _Memory(recorder.calls, found)
-        self._steps = [step for call in recorder.calls for step in _steps(call, self._memory)]
+        seen = [Seen.of(result.detach()) for result in results]
+        calls, found = added_in_place(recorder.calls, seen)
+        self._memory = _Memory(calls, found)
+        self._steps = [step for call in calls for step in _steps(call, self._memory)]
         self._results = [self._memory.place(result) for result in found]
 
     @property
