@@ -5,6 +5,7 @@ import pytest
 
 from stagewise.theory.local_influence import (
     damped_influence,
+    factored_covariance,
     posterior_covariance,
     quadratic_covariance,
     regression_covariance,
@@ -31,6 +32,16 @@ def test_regression_is_the_quadratic_formula() -> None:
     hessians = np.stack([np.outer(x, x) for x in X])
     whole = quadratic_covariance(-R[:, None] * X, hessians, sigma)
     assert np.allclose(regression_covariance(X, R, sigma), whole)
+
+
+def test_hessians_of_low_rank_are_hessians() -> None:
+    sigma = posterior_covariance(H, nbeta=30, localization=3)
+    stream = np.random.default_rng(1)
+    b, factors = stream.standard_normal((5, 4)), stream.standard_normal((5, 4, 3))
+    core = stream.standard_normal((3, 3))
+    core = core + core.T
+    whole = quadratic_covariance(b, factors @ core @ factors.transpose(0, 2, 1), sigma)
+    assert np.allclose(factored_covariance(b, factors, core, sigma), whole)
 
 
 @pytest.mark.parametrize("nbeta", [1e3, 1e5])

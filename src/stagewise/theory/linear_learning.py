@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from stagewise.theory.local_influence import posterior_covariance, quadratic_covariance
+from stagewise.theory.local_influence import factored_covariance, posterior_covariance
 
 Array = NDArray[np.float64]
 
@@ -156,25 +156,32 @@ def gradient_kernel(first: Array, second: Array, targets: Array) -> Array:
     return np.asarray(np.diag((back**2).sum(0)) + (error.T @ error) * (first.T @ first))
 
 
-def derivatives(first: Array, second: Array, targets: Array) -> tuple[Array, Array]:
-    """Gradients (item, d) and Hessians (item, d, d) of every l_i, in the order W1, W2."""
+def derivatives(first: Array, second: Array, targets: Array) -> tuple[Array, Array, Array]:
+    """Gradients (item, d) of every l_i, in the order W1, W2, and its Hessian U_i C U_i^T by factors
+    U (item, d, r) and a core C (r, r) that all items share, r = 2 width + outputs.
+
+    Of an item with hidden activations h and errors e, W1's column alone has a part in the Hessian:
+    U_i = [E, K, F] with E the coordinates of that column, K = I (x) h and F = e (x) I in W2's.
+    """
     hidden, items = first.shape
-    outputs = len(targets)
+    outputs, every = len(targets), np.eye(hidden)
     error = second @ first - targets
-    gradients, hessians = [], []
-    for item in range(items):
-        jacobian = np.zeros((outputs, hidden * items + outputs * hidden))
-        jacobian[:, np.arange(hidden) * items + item] = second
-        jacobian[:, hidden * items :] = np.kron(np.eye(outputs), first[:, item])
-        hessian = jacobian.T @ jacobian
-        for unit in range(hidden):
-            row = unit * items + item
-            columns = hidden * items + np.arange(outputs) * hidden + unit
-            hessian[row, columns] += error[:, item]
-            hessian[columns, row] += error[:, item]
-        gradients.append(jacobian.T @ error[:, item])
-        hessians.append(hessian)
-    return np.stack(gradients), np.stack(hessians)
+    factors = np.zeros((items, hidden * items + outputs * hidden, 2 * hidden + outputs))
+    for item, factor in enumerate(factors):
+        column, rest = factor[item : hidden * items : items], factor[hidden * items :]
+        column[:, :hidden] = every
+        rest[:, hidden:-hidden] = np.kron(np.eye(outputs), first[:, item, None])
+        rest[:, -hidden:] = np.kron(error[:, item, None], every)
+    none, across = np.zeros((hidden, hidden)), np.zeros((outputs, hidden))
+    core = np.block(
+        [
+            [second.T @ second, second.T, every],
+            [second, np.eye(outputs), across],
+            [every, across.T, none],
+        ]
+    )
+    slopes = np.concatenate([second.T @ error, error, np.zeros((hidden, items))])
+    return np.einsum("idr,ri->id", factors, slopes), factors, core
 
 
 def second_order_covariance(
@@ -191,9 +198,12 @@ def second_order_covariance(
     Every loss is replaced by its second-order expansion, whose posterior is Gaussian: mean
     m = -n beta P^-1 grad L, covariance as of `posterior_covariance`; ValueError where that is none.
     """
-    gradients, hessians = derivatives(first, second, targets)
-    hessian = hessians.mean(0)
+    gradients, factors, core = derivatives(first, second, targets)
+    items = len(factors)
+    side_by_side = np.concatenate(factors, axis=1)
+    hessian = np.concatenate(factors @ core, axis=1) @ side_by_side.T / items
     precision = nbeta * hessian + localization * np.eye(len(hessian))
     mean = np.linalg.solve(precision, -nbeta * gradients.mean(0))
     sigma = posterior_covariance(hessian, nbeta=nbeta, localization=localization, epsilon=epsilon)
-    return quadratic_covariance(gradients + hessians @ mean, hessians, sigma)
+    there = gradients + np.einsum("idr,ir->id", factors, (mean @ factors) @ core)
+    return factored_covariance(there, factors, core, sigma)

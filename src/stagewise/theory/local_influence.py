@@ -42,6 +42,25 @@ def quadratic_covariance(gradients: ArrayLike, hessians: ArrayLike, sigma: Array
     return np.asarray(first + second)
 
 
+def factored_covariance(
+    gradients: ArrayLike, factors: ArrayLike, core: ArrayLike, sigma: ArrayLike
+) -> Array:
+    """`quadratic_covariance` of Hessians H_i = U_i C U_i^T of low rank, (sample, sample).
+
+        tr(H_i Sigma H_j Sigma) = tr(C G_ij C G_ij^T),   G_ij = U_i^T Sigma U_j
+
+    factors  U_i, (sample, d, r)
+    core     C, (r, r), symmetric
+    """
+    b, u = np.asarray(gradients, dtype=np.float64), np.asarray(factors, dtype=np.float64)
+    s, c = np.asarray(sigma, dtype=np.float64), np.asarray(core, dtype=np.float64)
+    samples, _, rank = u.shape
+    beside = np.concatenate(u, axis=1)
+    between = (beside.T @ (s @ beside)).reshape(samples, rank, samples, rank).transpose(0, 2, 1, 3)
+    second = ((c @ between @ c) * between).sum((2, 3)) / 2
+    return np.asarray(b @ s @ b.T + second)
+
+
 def regression_covariance(inputs: ArrayLike, residuals: ArrayLike, sigma: ArrayLike) -> Array:
     """`quadratic_covariance` of l_i = (y_i - x_i.w)^2 / 2 at least squares, (sample, sample).
 
