@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from stagewise.engine.execution import repaid_operations
-from stagewise.engine.flat import unflatten
+from stagewise.engine.flat import Shapes, unflatten
 from stagewise.progress import Report
 from stagewise.resume import SideFile
 from stagewise.testbeds.testbed import Points, Testbed
@@ -65,7 +65,7 @@ def train(
     index, position = descended(testbed, training, index, position, fleet.shapes)
     index, position = _joined([(index, position)])
     report(training.steps, "done")
-    return _points(testbed, index, unflatten(position, fleet.shapes))
+    return _points(testbed, index, position, fleet.shapes)
 
 
 def tokens_per_step(testbed: Testbed, training: Training) -> int | None:
@@ -83,11 +83,13 @@ def _joined(parts: list[tuple[pd.DataFrame, Tensor]]) -> tuple[pd.DataFrame, Ten
     return index.loc[order].reset_index(drop=True), position[torch.tensor(order.to_numpy())]
 
 
-def _points(testbed: Testbed, index: pd.DataFrame, parameters: dict[str, Tensor]) -> Points:
-    """The checkpoints with the metrics of the testbed."""
-    models = [{name: t[row] for name, t in parameters.items()} for row in range(len(index))]
+def _points(testbed: Testbed, index: pd.DataFrame, position: Tensor, shapes: Shapes) -> Points:
+    """The checkpoints with the metrics of the testbed, of equal weights measured once."""
+    some, place = position.unique(dim=0, return_inverse=True)
+    models = [unflatten(one, shapes) for one in some]
     with torch.no_grad():
         for name, metric in testbed.metrics.items():
             with repaid_operations(partial(metric, models[0], {}), calls=len(models)):
-                index[name] = [float(metric(model, {})) for model in models]
-    return Points(parameters, index)
+                found = [float(metric(model, {})) for model in models]
+            index[name] = [found[at] for at in place.tolist()]
+    return Points(unflatten(position, shapes), index)
