@@ -171,3 +171,19 @@ def test_resumed_bit_for_bit(tmp_path: Path) -> None:
 def test_what_cannot_be(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(SettingsError, match=message):
         run(slope(), PLAIN | wrong)
+
+
+def test_models_that_are_still_the_same_are_measured_once() -> None:
+    """Losses and metrics of every row, but of what the emphasis has not told apart yet once."""
+    measured: list[float] = []
+
+    def metric(w: Any, constants: Any) -> Tensor:
+        measured.append(float(w["w"]))
+        return 2 * w["w"].sum()
+
+    testbed = replace(noisy(), metrics={"twice": metric})
+    points = run(testbed, PLAIN, PLAIN | {"emphasis": emphasis(1.0, 20, 30)})
+    weights = points.parameters["w"][:, 0]
+    torch.testing.assert_close(torch.tensor(points.index["twice"]), 2 * weights)
+    torch.testing.assert_close(torch.tensor(points.index["loss"]), 24.5 * weights)
+    assert len(measured) == len(set(measured)) == len(set(weights.tolist())) < len(weights)
