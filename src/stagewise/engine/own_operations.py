@@ -66,7 +66,8 @@ def own_operations(wanted: bool = True, *, half: bool = False) -> Iterator[None]
 @contextmanager
 def small_operations() -> Iterator[None]:
     """In this context, products of many small matrices are those of `small_products`, too."""
-    with _instead({**_wanted.get(), **SMALL}):
+    others, bmm = _wanted.get(), ("bmm", "CPU")
+    with _instead({**others, bmm: partial(_small_bmm, others.get(bmm))}):
         yield
 
 
@@ -107,9 +108,12 @@ def _bmm(product: products.Product, first: Tensor, second: Tensor) -> Tensor | N
     return product(first, second) if fit else None
 
 
-def _small_bmm(first: Tensor, second: Tensor) -> Tensor | None:
-    fit = _fit(first, second) and small_products.suits(first, second)
-    return small_products.multiplied(first, second) if fit else None
+def _small_bmm(
+    other: Callable[..., Tensor | None] | None, first: Tensor, second: Tensor
+) -> Tensor | None:
+    if _fit(first, second) and small_products.suits(first, second):
+        return small_products.multiplied(first, second)
+    return None if other is None else other(first, second)
 
 
 def _fit(first: Tensor, second: Tensor) -> bool:
@@ -220,7 +224,6 @@ def _kernels(product: products.Product) -> Kernels:
 
 OURS = _kernels(products.multiplied)
 HALF = _kernels(half_products.multiplied)
-SMALL: Kernels = {("bmm", "CPU"): _small_bmm}
 
 KERNELS = frozenset(getattr(torch.ops.aten, name).default for name, _ in OURS)
 """What we have kernels of our own for."""

@@ -32,7 +32,7 @@ static inline void packed(Matrix b, float* to, int64_t deep, int64_t wide, int64
   bool rows = b.along == 1 && b.down >= wide;
   for (int64_t k = 0; k < deep; k++, to += padded) {
     const float* from = b.at + k * b.down;
-    if (rows && (deep - k) * b.down >= padded)
+    if (rows && (deep - 1 - k) * b.down + wide >= padded)
       for (int64_t j = 0; j < padded; j += LANES) *(Vector*)(to + j) = *(const Vector*)(from + j);
     else {
       for (int64_t j = 0; j < wide; j++) to[j] = from[j * b.along];

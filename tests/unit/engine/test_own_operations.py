@@ -6,8 +6,9 @@ from torch import nn
 from torch.nn.functional import linear, scaled_dot_product_attention
 
 from stagewise.engine import half_products, own_operations
-from stagewise.engine.machine_code import compiler
+from stagewise.engine.machine_code import compiler, reported
 from stagewise.engine.own_operations import own_operations as ours
+from stagewise.engine.own_operations import small_operations
 from stagewise.engine.program import Program
 from stagewise.models import attention_only
 
@@ -166,3 +167,19 @@ def test_what_is_not_for_our_kernels_goes_to_torch():
             scaled_dot_product_attention(heads, heads, heads, attn_mask=mask, scale=0.3), before
         )
         assert torch.equal(narrow[0] @ narrow[1], products)
+
+
+def test_small_products_stand_beside_the_others():
+    torch.manual_seed(0)
+    large, small = torch.randn(2, 64, 64), torch.randn(300, 16, 8)
+    squares, grams = large @ large, small @ small.mT
+    called = []
+    with reported(lambda function, *_: called.append(function.__name__)):
+        with ours(), small_operations():
+            torch.testing.assert_close(large @ large, squares, rtol=1e-5, atol=1e-4)
+            torch.testing.assert_close(small @ small.mT, grams, rtol=1e-5, atol=1e-4)
+        with small_operations():
+            assert torch.equal(large @ large, squares)
+            torch.testing.assert_close(small @ small.mT, grams, rtol=1e-5, atol=1e-4)
+        assert torch.equal(small @ small.mT, grams)
+    assert called == ["products", "small_products", "small_products"]
