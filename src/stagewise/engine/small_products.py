@@ -24,8 +24,9 @@ NARROWEST = 8
 FEWEST = 256
 """Matrices below which loading the kernel is hardly repaid."""
 
-KERNEL = """
-constexpr int64_t MOST = 32;
+KERNEL = (
+    f"constexpr int64_t MOST = {MOST};"
+    + """
 
 // to rows of whole vectors; what stands behind the columns is not used
 static inline void packed(Matrix b, float* to, int64_t deep, int64_t wide, int64_t padded) {
@@ -88,6 +89,7 @@ extern "C" void small_products(
   }
 }
 """
+)
 
 ARGUMENTS = (c_void_p,) * 3 + (c_int64,) * 11
 

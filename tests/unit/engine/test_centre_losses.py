@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from quadratic import SETTINGS, losses
 
 from stagewise.engine.centre_losses import losses_of_samples, observed_losses, reported_loss
 from stagewise.engine.execution import EAGER, Mode
@@ -19,21 +20,7 @@ from stagewise.testbeds.testbed import Observable, Points, Testbed
 CENTRES = torch.tensor([[0.0, 0], [1, -2], [3, 1]]).double()
 DATA = {"y": torch.randn(29, 2, generator=torch.Generator().manual_seed(0)).double()}
 FEW = {"y": torch.ones(3, 2).double()}
-SETTINGS: dict[str, Any] = {
-    "kernel": "sgld",
-    "n": [100.0],
-    "localization": 1.0,
-    "epsilon": 1e-3,
-    "steps": 8,
-    "burn_in": 2,
-    "chains": 2,
-    "batch": 4,
-    "observables": {"few": Observation()},
-}
-
-
-def losses(w: Any, constants: Any, batch: Any) -> torch.Tensor:
-    return (w["w"] - batch["y"]).square().sum(-1) / 2
+OBSERVED = SETTINGS | {"observables": {"few": Observation()}}
 
 
 def expected(of: torch.Tensor) -> Any:
@@ -52,7 +39,7 @@ def quadratic(centres: torch.Tensor, **others: Any) -> Testbed:
 def test_losses_are_those_at_the_checkpoints(mode: Mode) -> None:
     testbed = quadratic(CENTRES, evaluation=FEW)
     assert testbed.points is not None
-    found = posteriors(testbed, testbed.points(), sgld, Sampling(**SETTINGS), seed=0)
+    found = posteriors(testbed, testbed.points(), sgld, Sampling(**OBSERVED), seed=0)
     np.testing.assert_allclose(reported_loss(found, mode), expected(FEW["y"]).mean(1), rtol=1e-12)
     samples = losses_of_samples(found, 1600, mode)
     np.testing.assert_allclose(samples, expected(DATA["y"]), rtol=1e-12)
@@ -66,4 +53,4 @@ def test_a_loss_that_is_none_is_named() -> None:
     testbed = quadratic(centres)
     assert testbed.points is not None
     with pytest.raises(ValueError, match="the loss at checkpoint 1 itself is not finite"):
-        sample(testbed, testbed.points(), sgld, Sampling(**SETTINGS), seed=0, report=silent)
+        sample(testbed, testbed.points(), sgld, Sampling(**OBSERVED), seed=0, report=silent)

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from quadratic import SETTINGS, losses
 
 from stagewise.engine.chains import MEMORY
 from stagewise.engine.gradients import gradient_norms
@@ -25,9 +26,6 @@ COMPONENTS = {
 def regression(targets: torch.Tensor, **others: Any) -> Testbed:
     """Per-sample loss |w - y|^2 / 2: the gradient is w less the mean target."""
 
-    def losses(w: Any, constants: Any, batch: Any) -> torch.Tensor:
-        return (w["w"] - batch["y"]).square().sum(-1) / 2
-
     points = Points(
         {"w": torch.tensor([[0.0, 0, 0], [1, 2, 2]]).double()}, pd.DataFrame({"step": [0, 1]})
     )
@@ -35,18 +33,6 @@ def regression(targets: torch.Tensor, **others: Any) -> Testbed:
     return Testbed(
         "regression", losses, data, points=lambda: points, components=COMPONENTS, **others
     )
-
-
-SETTINGS: dict[str, Any] = {
-    "kernel": "sgld",
-    "n": [100.0],
-    "localization": 1.0,
-    "epsilon": 1e-3,
-    "steps": 8,
-    "burn_in": 2,
-    "chains": 2,
-    "batch": 4,
-}
 
 
 def norms(testbed: Testbed, **changes: Any) -> Any:
